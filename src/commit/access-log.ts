@@ -1,0 +1,40 @@
+/**
+ * Port: the durable record of who was answered what.
+ *
+ * Durability: when `append` resolves, the records survive power loss. No answer leaves before that.
+ * Consistency: records have gapless numbers and a hash chain; the digest of the chain is committed to the main log, so that removal or
+ *   alteration is found.
+ * Concurrency: any number of calls at once; calls that arrive together share one write and one sync.
+ * Trust: none for contents: records are sealed before they are written.
+ *
+ * A lane of its own beside the commit log, so that reads never wait for a large transaction (docs/decisions/0002-access-lane.md).
+ */
+
+export interface AccessRecord {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly requestId: string;
+  /** Canonical reference or identifier of the actor, e.g. `Practitioner/1`. */
+  readonly actor: string;
+  readonly client?: string;
+  readonly purpose: string;
+  /** `read`, `search-type`, `create`, ... (https://hl7.org/fhir/R4/valueset-type-restful-interaction.html). */
+  readonly interaction: string;
+  /** `permit`: answered; `deny`: hidden or refused. */
+  readonly outcome: 'permit' | 'deny';
+  /** `Type/id/_history/version` of each resource that left (or was refused). */
+  readonly entities: readonly string[];
+  /** Patient ids whose records these are. */
+  readonly patients: readonly string[];
+  /** Block number at which consent was decided; absent where no decision was needed. */
+  readonly block?: number;
+}
+
+export interface AccessLog {
+  append(record: AccessRecord): Promise<void>;
+  /** Records [from, until) by number, opened. */
+  read(from: number, until: number): Promise<AccessRecord[]>;
+  /** How many records there are, and the digest of the chain after the last one. */
+  head(): { count: number; digest: Uint8Array };
+  close(): Promise<void>;
+}

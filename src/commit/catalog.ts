@@ -1,0 +1,163 @@
+/**
+ * Port: the ordered commit log and the blind index over it.
+ *
+ * Durability: when `append` resolves, the entries survive power loss; they are all there or none is.
+ * Consistency: sequence numbers start at 1 and have no gaps. A reader that got `head()` = t sees exactly the entries 1..t, for ever:
+ *   every query takes `asOf` and answers the state after that entry. When `append` resolves, `head()` covers its entries.
+ * Concurrency: one `append` at a time per process (the committer's loop sees to it); several processes may append to one catalog:
+ *   the loser gets AppendConflict and evaluates again. Any number of readers.
+ * Trust: none for contents. Holds digests, wrapped keys, sequence numbers, times, blinded terms and sealed headers; an owner can hide rows,
+ *   see which terms are equal, and see access patterns.
+ */
+import type { BlockDigest, Term } from '../base/ids.js';
+import type { Plan } from '../fhir/search/plan.js';
+
+/** A data key wrapped by the key of one compartment. */
+export interface KeyWrap {
+  /** Blind name of the compartment (16 bytes): of a patient, or of the server for resources of no patient. */
+  readonly compartment: Term;
+  /** The 32-byte data key wrapped by the compartment key: 40 bytes (RFC 3394). */
+  readonly wrapped: Uint8Array;
+}
+
+/** A new compartment key, wrapped by the master key; stored with the first entry that uses it. */
+export interface CompartmentKey {
+  readonly compartment: Term;
+  readonly wrapped: Uint8Array;
+}
+
+/** One resource version as the log and index hold it. */
+export interface VersionRecord {
+  /** Blind name of `Type/id`, 16 bytes. */
+  readonly resource: Term;
+  /** 1 for the first version; a deletion is a version too. */
+  readonly versionId: number;
+  readonly isDeleted: boolean;
+  /** Milliseconds since 1970; never less than the entry before. */
+  readonly lastUpdated: number;
+  /** Digest of the sealed block; absent for a deletion. */
+  readonly block?: BlockDigest;
+  /** One for each compartment that the resource is in, at least one; empty for a deletion. */
+  readonly keyWraps: readonly KeyWrap[];
+  /** Sealed header (see commit/header.ts): type, id, versionId, consent attributes, leaf salt. */
+  readonly header: Uint8Array;
+  /** Leaf of the anchored log, 32 bytes (RFC 6962 leaf hash). */
+  readonly leaf: Uint8Array;
+  /** Sorted, distinct terms, 16 bytes each, packed; empty for a deletion except the history terms. */
+  readonly terms: Uint8Array;
+  /** References out of this version: `param` names the search parameter (blind), `target` the resource (blind name of `Type/id`). */
+  readonly links: readonly Link[];
+}
+
+export interface Link {
+  readonly param: Term;
+  readonly target: Term;
+}
+
+/** What one commit adds. An entry is atomic: its versions become visible together. */
+export interface Entry {
+  readonly seq: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly versions: readonly VersionRecord[];
+  readonly newKeys: readonly CompartmentKey[];
+}
+
+/** A version as a query finds it. */
+export interface VersionRow {
+  readonly resource: Term;
+  readonly versionId: number;
+  readonly isDeleted: boolean;
+  readonly lastUpdated: number;
+  readonly block?: BlockDigest;
+  readonly keyWraps: readonly KeyWrap[];
+  readonly header: Uint8Array;
+  /** 0-based index of its leaf in the anchored log; grows in log order, so it also serves as a position for paging. */
+  readonly leafIndex: number;
+  /** Sequence number of the entry that wrote it. */
+  readonly seq: number;
+}
+
+export interface Head {
+  /** Sequence number of the newest entry; 0 when there is none. */
+  readonly seq: number;
+  /** How many leaves (resource versions) the log has. */
+  readonly leafCount: number;
+  /** `lastUpdated` of the newest entry; 0 when there is none. */
+  readonly time: number;
+}
+
+/** Which current versions a search wants, in which order. */
+export interface SearchRequest {
+  readonly plan: Plan;
+  /** The state after this entry is searched. */
+  readonly asOf: number;
+  /** By leafIndex; `newest` first is the default order of answers. */
+  readonly order: 'newest' | 'oldest';
+  /** Go on behind this leafIndex; absent: from the start. */
+  readonly after?: number;
+  readonly limit: number;
+}
+
+/** Which versions a history wants, newest first. */
+export interface HistoryRequest {
+  /** One resource, or all whose type term matches, or (absent) the whole system. */
+  readonly resource?: Term;
+  readonly type?: Term;
+  readonly asOf: number;
+  /** Only versions with `lastUpdated` >= since (milliseconds). */
+  readonly since?: number;
+  readonly before?: number;
+  readonly limit: number;
+}
+
+export interface Catalog {
+  head(): Head;
+
+  /**
+   * The commit point: entries, index rows and keys, in one atomic durable step.
+   * @throws AppendConflict when `entries[0].seq` is not head().seq + 1; CatalogUnavailable when it could not be known to be durable.
+   */
+  append(entries: readonly Entry[]): Promise<void>;
+
+  /** The version of a resource that is current after entry `asOf`, also when it is a deletion; undefined when there is none. */
+  current(resource: Term, asOf: number): VersionRow | undefined | Promise<VersionRow | undefined>;
+
+  version(resource: Term, versionId: number): VersionRow | undefined | Promise<VersionRow | undefined>;
+
+  history(request: HistoryRequest): VersionRow[] | Promise<VersionRow[]>;
+
+  search(request: SearchRequest): VersionRow[] | Promise<VersionRow[]>;
+
+  /** How many a search finds in all. */
+  count(plan: Plan, asOf: number): number | Promise<number>;
+
+  /** Targets of the links of versions (by leafIndex), for `_include`; `params` empty: all. */
+  linksOf(leafIndex: number, params: readonly Term[]): Link[] | Promise<Link[]>;
+
+  /** The wrapped key of a compartment, newest state. */
+  compartmentKey(compartment: Term): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+
+  /** Leaves [from, until) of the anchored log, 32 bytes each, packed. */
+  leaves(from: number, until: number): Uint8Array | Promise<Uint8Array>;
+
+  /** Versions by leafIndex [from, until), in order: what an anchorer, fsck or a backup walks. */
+  versionsByLeaf(from: number, until: number): VersionRow[] | Promise<VersionRow[]>;
+
+  /** Small durable state of the loops (anchoring outbox, consent publisher), by key. Durable on resolve. */
+  getState(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  putState(key: string, value: Uint8Array): Promise<void>;
+
+  /** Rows and bytes, for metrics and bench. */
+  size(): Promise<{ versions: number; terms: number; sizeBytes: number }>;
+
+  close(): Promise<void>;
+}
+
+export class AppendConflict extends Error {
+  override readonly name = 'AppendConflict';
+}
+
+export class CatalogUnavailable extends Error {
+  override readonly name = 'CatalogUnavailable';
+}

@@ -1,0 +1,64 @@
+/**
+ * Port: may this principal do this to a record with these attributes?
+ *
+ * Consistency: every decision is the contract's, at a block; reused only while no event since then touched the patient and the head is fresh.
+ *   A revocation committed on this server denies at once, before it is mined.
+ * Trust: the chain's. @throws ConsentUndecidable (503) when the chain cannot be asked within the operator's bound: never a stale yes.
+ */
+import type { Coding } from '../base/resource.js';
+
+/** Who asks, as the token says. */
+export interface Principal {
+  /** `Practitioner/1`, `Patient/1`, `Organization/1`, `Device/1`: the reference in the `actor` (or fhirUser) claim. */
+  readonly actor: string;
+  /** Further identities that hold for the actor: organisations, roles, care teams (references). */
+  readonly memberships: readonly string[];
+  /** v3-ActReason code such as `TREAT`, `HRESCH`, `ETREAT`. */
+  readonly purposeOfUse: string;
+  /** SMART scopes as granted, e.g. `system/*.cruds`. */
+  readonly scopes: readonly string[];
+  readonly client?: string;
+  /** The patient in context, of a patient-facing app (id). */
+  readonly patient?: string;
+  /** Identifier of the token, for the access log. */
+  readonly tokenId?: string;
+}
+
+/** v3 consentaction codes. */
+export type ConsentAction = 'access' | 'collect' | 'use' | 'disclose' | 'correct';
+
+/** What consent can depend on; kept in the sealed header of every version. */
+export interface RecordAttributes {
+  readonly resourceType: string;
+  readonly id: string;
+  /** Ids of the patients in whose compartments the record is; empty for records of no patient. */
+  readonly patients: readonly string[];
+  /** `meta.security`. */
+  readonly securityLabels: readonly Coding[];
+  /** Codes a provision's `code` is compared with: `code`, `type`, `category` codings of the record. */
+  readonly codes: readonly Coding[];
+  /** Reference of the organisation or person who wrote it. */
+  readonly author?: string;
+  /** Clinically relevant time of the record, [start, end) in milliseconds since 1970, for `dataPeriod`. */
+  readonly dataPeriod?: readonly [number, number];
+}
+
+export interface ConsentDecision {
+  readonly permit: boolean;
+  /** Block number at which the contract decided. */
+  readonly block: number;
+  /** Short machine-readable reason, e.g. `permit:provision-0.1`, `deny:no-consent`, `deny:revocation-pending`. */
+  readonly reason: string;
+}
+
+export interface ConsentGate {
+  /** Decides for one record. Fast (a map look-up) when the same question was answered since the last event. */
+  decide(principal: Principal, action: ConsentAction, record: RecordAttributes): Promise<ConsentDecision>;
+
+  /** The decision if it is already known and still holds; lets hot paths stay synchronous. */
+  peek(principal: Principal, action: ConsentAction, record: RecordAttributes): ConsentDecision | undefined;
+}
+
+export class ConsentUndecidable extends Error {
+  override readonly name = 'ConsentUndecidable';
+}

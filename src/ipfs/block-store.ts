@@ -1,0 +1,57 @@
+/**
+ * Port: where sealed blocks lie.
+ *
+ * Durability: when `put` resolves, every block survives power loss. Idempotent: the same bytes again change nothing.
+ * Consistency: a block is readable by its digest as soon as `put` resolved.
+ * Concurrency: any number of calls at once.
+ * Trust: none. Bytes are checked against the digest on every read; an owner of the store can delete, count and time, nothing else.
+ */
+import type { BlockDigest } from '../base/ids.js';
+
+/** Sealed bytes and their SHA-256. */
+export interface SealedBlock {
+  readonly digest: BlockDigest;
+  readonly bytes: Uint8Array;
+}
+
+export interface BlockStore {
+  /** Stores all of `blocks` durably (one CAR per call where the engine takes CARs). @throws BlockStoreUnavailable */
+  put(blocks: readonly SealedBlock[]): Promise<void>;
+
+  /**
+   * The bytes of a block, checked against `digest`.
+   * @throws BlockMissing when the store does not hold it, BlockCorrupt when its bytes have another digest, BlockStoreUnavailable.
+   */
+  get(digest: BlockDigest): Promise<Uint8Array>;
+
+  has(digest: BlockDigest): Promise<boolean>;
+
+  /** Forgets blocks (erasure, garbage). Unknown digests are passed over. */
+  delete(digests: readonly BlockDigest[]): Promise<void>;
+
+  /** Every digest held, in no order. */
+  list(): AsyncIterable<BlockDigest>;
+
+  /** Bytes on disk, and blocks held. */
+  size(): Promise<{ blocks: number; sizeBytes: number }>;
+
+  close(): Promise<void>;
+}
+
+export class BlockMissing extends Error {
+  override readonly name = 'BlockMissing';
+  constructor(readonly cid: string) {
+    super(`block ${cid} is not in the store`);
+  }
+}
+
+export class BlockCorrupt extends Error {
+  override readonly name = 'BlockCorrupt';
+  constructor(readonly cid: string) {
+    super(`block ${cid} has other bytes than its CID says`);
+  }
+}
+
+export class BlockStoreUnavailable extends Error {
+  override readonly name = 'BlockStoreUnavailable';
+}

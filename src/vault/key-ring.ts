@@ -1,0 +1,24 @@
+/**
+ * Port: master keys.
+ *
+ * Durability: a key that was used once is never lost by the ring. Concurrency: any number of calls at once.
+ * Trust: full. Whoever owns the ring reads everything it has keys for, but cannot change history unnoticed.
+ */
+
+export interface KeyRing {
+  /** Wraps a 32-byte key under the newest master key. The result names the master key. */
+  wrap(key: Uint8Array): Uint8Array;
+
+  /** @throws KeyUnavailable when the master key is gone or the bytes were altered. */
+  unwrap(wrapped: Uint8Array): Uint8Array;
+
+  /**
+   * A 32-byte key derived (HKDF-SHA-256) from the ring's root for a purpose: `index`, `header`, `cursor`, `access`, `consent`, ...
+   * Equal for equal purposes as long as the ring lives.
+   */
+  derive(purpose: string): Uint8Array;
+}
+
+export class KeyUnavailable extends Error {
+  override readonly name = 'KeyUnavailable';
+}

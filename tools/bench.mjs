@@ -1,0 +1,7 @@
+// `npm run bench [-- NAME]`: set up, then run bench/NAME.ts (default: server) and print its table.
+import { setup } from './setup.mjs';
+
+await setup();
+const name = process.argv[2] ?? 'server';
+if (!/^[a-z-]+$/.test(name)) throw new Error(`no such bench: ${name}`);
+await import(`../dist/bench/${name}.js`);

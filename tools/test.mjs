@@ -1,0 +1,20 @@
+// `npm test [-- FILTER...]`: set up, then run every test file (or those whose path contains one of the filters) with node:test.
+import { spawnSync } from 'node:child_process';
+import { root, setup } from './setup.mjs';
+import { filesBelow } from './build.mjs';
+
+await setup();
+const filters = process.argv.slice(2);
+const files = filesBelow('dist/test', '.test.js').filter(
+  (file) => filters.length === 0 || filters.some((filter) => file.includes(filter)),
+);
+if (files.length === 0) {
+  process.stderr.write(`No test file matches ${filters.join(', ')}.\n`);
+  process.exit(1);
+}
+const run = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
+  { cwd: root, stdio: 'inherit' },
+);
+process.exit(run.status ?? 1);
