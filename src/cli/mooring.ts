@@ -1,0 +1,24 @@
+/** `mooring COMMAND`: finds the command's file and runs it. Every command exports `run(args): Promise<number>`, the exit status. */
+
+const commands: Record<string, { about: string; load: () => Promise<{ run(args: string[]): Promise<number> }> }> = {
+  token: { about: 'print a bearer token of the local issuer', load: () => import('./token.js') },
+  import: { about: 'load bundles and NDJSON into a server', load: () => import('./import.js') },
+  verify: { about: 'check a proof against a chain, without any server', load: () => import('./verify.js') },
+  validate: { about: 'validate files against R4 and packages', load: () => import('./validate.js') },
+};
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`);
+  return ['Usage: mooring COMMAND [options]', ...lines, 'mooring COMMAND --help explains one command.'].join('\n');
+}
+
+const [name, ...args] = process.argv.slice(2);
+if (name === undefined || name === 'help' || name === '--help') {
+  console.log(usage());
+} else if (Object.hasOwn(commands, name)) {
+  const { run } = await commands[name].load();
+  process.exitCode = await run(args);
+} else {
+  console.error(`Unknown command: ${name}\n${usage()}`);
+  process.exitCode = 2;
+}
