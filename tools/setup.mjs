@@ -8,18 +8,25 @@ import path from 'node:path';
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Runs `npm ci` unless node_modules was installed from the present lock file. */
+/**
+ * Installs what the lock file names, unless node_modules was installed from this very lock file.
+ *
+ * `npm install --no-save`, not `npm ci`: the lock file cannot name the anvil and forge binaries of platforms that the registry it was made from
+ * does not carry, and `npm ci` refuses such a lock file everywhere.
+ */
 export function install() {
-  const lock = createHash('sha256').update(readFileSync(path.join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = path.join(root, 'node_modules', '.mooring-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   process.stderr.write('Installing dependencies from package-lock.json ...\n');
-  const npm = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
   });
   if (npm.status !== 0) {
-    process.stderr.write('npm ci failed; the lines above say why.\n');
+    process.stderr.write('npm install failed; the lines above say why.\n');
     process.exit(npm.status ?? 1);
   }
   writeFileSync(stamp, lock);
