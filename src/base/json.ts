@@ -73,23 +73,15 @@ export function keepNumberText(holder: object, key: string | number, text: strin
   (target[EXACT] ??= Object.create(null) as Record<string, string>)[key] = text;
 }
 
-const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/; // eslint-disable-line no-control-regex
+const needsEscape = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 /** JSON text without white space; numbers as they were written. Members whose value is undefined are left out. */
 export function stringifyJson(value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return needsEscape.test(value) ? JSON.stringify(value) : `"${value}"`;
-    case 'number':
-      return Number.isFinite(value) ? String(value) : 'null';
-    case 'boolean':
-      return value ? 'true' : 'false';
-    case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? stringifyArray(value) : stringifyObject(value as Record<string, unknown>);
-    default:
-      return 'null';
-  }
+  if (typeof value === 'string') return needsEscape.test(value) ? JSON.stringify(value) : `"${value}"`;
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : 'null';
+  if (typeof value === 'boolean') return value ? 'true' : 'false';
+  if (typeof value !== 'object' || value === null) return 'null';
+  return Array.isArray(value) ? stringifyArray(value) : stringifyObject(value as Record<string, unknown>);
 }
 
 function stringifyArray(array: readonly unknown[]): string {
