@@ -1,0 +1,179 @@
+/**
+ * Environment -> configuration, decided once at start; every contradiction is told at once.
+ *
+ * README.md has the table of the variables; a test holds both together.
+ */
+import path from 'node:path';
+
+export interface Config {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute folder of everything that is kept. */
+  readonly dataDir: string;
+  /** Public address without `/fhir`, when it differs from host and port (behind a proxy). */
+  readonly publicUrl?: string;
+  /** Reference of the organisation that runs this server. */
+  readonly organization: string;
+  readonly catalog: { readonly kind: 'sqlite'; readonly folder: string };
+  readonly blocks: { readonly kind: 'local'; readonly folder: string };
+  readonly chain: ChainConfig;
+  readonly anchoring: {
+    /** Leaves that make a batch due at once. */
+    readonly batchSize: number;
+    /** Oldest age of a leaf that makes a batch due, milliseconds. */
+    readonly maxAgeMs: number;
+    readonly confirmations: number;
+  };
+  readonly consent: {
+    /** What holds for a patient without a Consent. */
+    readonly defaultPolicy: 'deny' | 'permit';
+    /** How old the newest answer of the chain may be before reads end in 503, milliseconds. */
+    readonly maxStalenessMs: number;
+  };
+  readonly fhir: {
+    readonly maxBodyBytes: number;
+    readonly updateCreate: boolean;
+    readonly referentialIntegrity: boolean;
+    readonly unknownProfile: 'warning' | 'error';
+    /** FHIR packages (.tgz) to load beside those in profiles/. */
+    readonly packages: readonly string[];
+    /** Origins that browsers may call from; `*` for any. */
+    readonly allowedOrigins: readonly string[];
+  };
+  readonly logLevel: 'silent' | 'error' | 'info';
+}
+
+export type ChainConfig =
+  | { readonly kind: 'embedded'; readonly folder: string }
+  | { readonly kind: 'rpc'; readonly url: string; readonly chainId: number; readonly keyFile: string };
+
+/** All that is wrong with the environment, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join('\n'));
+  }
+}
+
+/** @throws ConfigError naming every variable that is wrong, what it holds and what was expected. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const read = new EnvReader(env, problems);
+  const dataDir = path.resolve(read.text('DATA_DIR', './data'));
+  const config: Config = {
+    host: read.text('HOST', '127.0.0.1'),
+    port: read.integer('PORT', 8080, 0, 65_535),
+    dataDir,
+    publicUrl: read.url('PUBLIC_URL'),
+    organization: read.matching(
+      'ORGANIZATION',
+      'Organization/self',
+      /^Organization\/[A-Za-z0-9\-.]{1,64}$/,
+      'Organization/<id>',
+    ),
+    catalog: { kind: 'sqlite', folder: path.join(dataDir, 'catalog') },
+    blocks: { kind: 'local', folder: path.join(dataDir, 'blocks') },
+    chain: chainConfig(read, dataDir),
+    anchoring: {
+      batchSize: read.integer('ANCHOR_BATCH_SIZE', 1_000, 1, 1_000_000),
+      maxAgeMs: read.integer('ANCHOR_MAX_AGE_MS', 1_000, 10, 86_400_000),
+      confirmations: read.integer('ANCHOR_CONFIRMATIONS', 1, 1, 1_000),
+    },
+    consent: {
+      defaultPolicy: read.choice('DEFAULT_CONSENT', 'deny', ['deny', 'permit']),
+      maxStalenessMs: read.integer('CONSENT_MAX_STALENESS_MS', 10_000, 100, 3_600_000),
+    },
+    fhir: {
+      maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,
+      updateCreate: read.choice('UPDATE_CREATE', 'on', ['on', 'off']) === 'on',
+      referentialIntegrity: read.choice('REFERENTIAL_INTEGRITY', 'on', ['on', 'off']) === 'on',
+      unknownProfile: read.choice('UNKNOWN_PROFILE', 'warning', ['warning', 'error']),
+      packages: read.list('PACKAGES').map((file) => path.resolve(file)),
+      allowedOrigins: read.list('ALLOWED_ORIGINS'),
+    },
+    logLevel: read.choice('LOG_LEVEL', 'info', ['silent', 'error', 'info']),
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+function chainConfig(read: EnvReader, dataDir: string): ChainConfig {
+  const url = read.url('CHAIN_RPC_URL');
+  const chainId = read.optionalInteger('CHAIN_ID', 1, Number.MAX_SAFE_INTEGER);
+  const keyFile = read.optional('CHAIN_KEY_FILE');
+  if (url === undefined) {
+    if (chainId !== undefined)
+      read.problem('CHAIN_ID is set, but CHAIN_RPC_URL is not: the embedded chain has an id of its own');
+    if (keyFile !== undefined)
+      read.problem('CHAIN_KEY_FILE is set, but CHAIN_RPC_URL is not: the embedded chain has a key of its own');
+    return { kind: 'embedded', folder: path.join(dataDir, 'chain') };
+  }
+  if (chainId === undefined)
+    read.problem('CHAIN_ID is missing: with CHAIN_RPC_URL, the id that the chain must have is expected');
+  if (keyFile === undefined)
+    read.problem('CHAIN_KEY_FILE is missing: with CHAIN_RPC_URL, the file of the key that pays is expected');
+  return { kind: 'rpc', url, chainId: chainId ?? 0, keyFile: path.resolve(keyFile ?? '') };
+}
+
+/** Reads variables and collects what is wrong with them. An empty variable counts as not set. */
+class EnvReader {
+  constructor(
+    private readonly env: NodeJS.ProcessEnv,
+    private readonly problems: string[],
+  ) {}
+
+  problem(text: string): void {
+    this.problems.push(text);
+  }
+
+  optional(name: string): string | undefined {
+    return this.env[name] === undefined || this.env[name] === '' ? undefined : this.env[name];
+  }
+
+  text(name: string, fallback: string): string {
+    return this.optional(name) ?? fallback;
+  }
+
+  matching(name: string, fallback: string, form: RegExp, expected: string): string {
+    const value = this.text(name, fallback);
+    if (!form.test(value)) this.problem(`${name} is "${value}"; expected ${expected}`);
+    return value;
+  }
+
+  optionalInteger(name: string, least: number, most: number): number | undefined {
+    const text = this.optional(name);
+    if (text === undefined) return undefined;
+    const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    this.problem(`${name} is "${text}"; expected a whole number from ${least} to ${most}`);
+    return undefined;
+  }
+
+  integer(name: string, fallback: number, least: number, most: number): number {
+    return this.optionalInteger(name, least, most) ?? fallback;
+  }
+
+  choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
+    const value = this.text(name, fallback);
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined) this.problem(`${name} is "${value}"; expected one of ${choices.join(', ')}`);
+    return found ?? fallback;
+  }
+
+  url(name: string): string | undefined {
+    const text = this.optional(name);
+    if (text === undefined) return undefined;
+    const { protocol } = URL.canParse(text) ? new URL(text) : { protocol: '' };
+    if (protocol === 'http:' || protocol === 'https:') return text.replace(/\/+$/, '');
+    this.problem(`${name} is "${text}"; expected an http or https URL`);
+    return undefined;
+  }
+
+  list(name: string): string[] {
+    return this.text(name, '')
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  }
+}

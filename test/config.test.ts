@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { ConfigError, readConfig } from '../src/config.js';
+
+describe('readConfig', () => {
+  it('decides on the embedded defaults from an empty environment', () => {
+    const config = readConfig({});
+    assert.deepEqual([config.host, config.port, config.dataDir], ['127.0.0.1', 8080, path.resolve('data')]);
+    assert.deepEqual(config.chain, { kind: 'embedded', folder: path.resolve('data/chain') });
+    assert.equal(config.consent.defaultPolicy, 'deny');
+  });
+
+  it('tells everything that is wrong at once, each with what was found and expected', () => {
+    const env = {
+      PORT: '99999',
+      DEFAULT_CONSENT: 'maybe',
+      CHAIN_RPC_URL: 'ftp://x',
+      ORGANIZATION: 'us',
+      MAX_BODY_MB: '-1',
+    };
+    assert.throws(
+      () => readConfig(env),
+      (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.equal(error.problems.length, 5);
+        assert.match(error.message, /PORT is "99999"; expected a whole number from 0 to 65535/);
+        return true;
+      },
+    );
+  });
+
+  it('refuses a chain by URL without its id and key, and takes it with both', () => {
+    assert.throws(
+      () => readConfig({ CHAIN_RPC_URL: 'http://127.0.0.1:8545' }),
+      /CHAIN_ID is missing[^]*CHAIN_KEY_FILE is missing/,
+    );
+    const { chain } = readConfig({ CHAIN_RPC_URL: 'http://127.0.0.1:8545/', CHAIN_ID: '1337', CHAIN_KEY_FILE: 'key' });
+    assert.deepEqual(chain, { kind: 'rpc', url: 'http://127.0.0.1:8545', chainId: 1337, keyFile: path.resolve('key') });
+    assert.throws(() => readConfig({ CHAIN_ID: '1337' }), ConfigError);
+  });
+
+  it('reads just the variables that the README documents', () => {
+    const source = readFileSync(new URL('../../src/config.ts', import.meta.url), 'utf8');
+    const read = new Set([...source.matchAll(/read\.\w+(?:<[^>]*>)?\('([A-Z_]+)'/g)].map((match) => match[1]));
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const documented = new Set([...readme.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]));
+    assert.deepEqual([...documented].sort(), [...read].sort());
+  });
+});
