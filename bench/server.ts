@@ -1,0 +1,166 @@
+/**
+ * `npm run bench [-- --resources N]`: a fresh server on embedded defaults with everything on, loaded with Synthea's patients of the corpus
+ * (again and again until N resources, default 20,000), measured over HTTP from 8 connections, beside a yardstick of the same run.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../src/base/clock.js';
+import { TokenIssuer } from '../src/smart/token-issuer.js';
+import { anchoringFigures } from './lib/anchored.js';
+import { during, load, type LoadRequest, type LoadResult } from './lib/load.js';
+import { ServerProcess } from './lib/process.js';
+import { number, printTable, type Row } from './lib/table.js';
+import { expressYardstick, sqliteYardstick } from './lib/yardstick.js';
+
+const { values: options } = parseArgs({
+  args: process.argv.slice(2).filter((argument) => argument !== 'server'),
+  options: {
+    resources: { type: 'string', default: '20000' },
+    seconds: { type: 'string', default: '5' },
+    keep: { type: 'string' },
+  },
+});
+const wanted = Number(options.resources);
+const seconds = Number(options.seconds);
+const connections = 8;
+const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
+
+interface Resource {
+  resourceType: string;
+  id: string;
+  name?: { family: string }[];
+  birthDate?: string;
+  subject?: { reference: string };
+  code?: { coding: { system: string; code: string }[] };
+  [element: string]: unknown;
+}
+
+const dataDir = options.keep ?? mkdtempSync(path.join(tmpdir(), 'mooring-bench-'));
+const rows: Row[] = [];
+const failures: string[] = [];
+
+function rate(name: string, result: LoadResult, note = ''): void {
+  const spread = `p50 ${number(result.p50)} ms, p99 ${number(result.p99)} ms${note === '' ? '' : `; ${note}`}`;
+  rows.push({ name, value: `${number(result.perSecond)}/s`, note: spread });
+  if (result.failures > 0)
+    failures.push(`${name}: ${result.failures} of ${result.requests} failed; ${result.firstFailure}`);
+}
+
+const bareExpress = await expressYardstick(connections, Math.min(seconds, 3));
+rate('yardstick: bare Express, 2 KB JSON', bareExpress);
+rows.push({
+  name: 'yardstick: bare SQLite, durable 2 KB inserts',
+  value: `${number(sqliteYardstick(2))}/s`,
+  note: 'one a transaction',
+});
+
+const first = await ServerProcess.start(dataDir);
+rows.push({
+  name: 'first start, empty folder',
+  value: `${number(first.startMs)} ms`,
+  note: 'chain started, contracts deployed',
+});
+await first.stop();
+let server = await ServerProcess.start(dataDir);
+rows.push({ name: 'second start', value: `${number(server.startMs)} ms` });
+
+const issuer = await TokenIssuer.open(path.join(dataDir, 'keys'));
+const token = await issuer.issue(
+  { actor: 'Organization/self', scope: 'system/*.cruds', purpose: 'TREAT', expiresInSeconds: 86_400 },
+  systemClock,
+);
+const run = (next: () => LoadRequest | undefined, seen?: (body: string) => void) =>
+  load(server.origin, token, connections, next, seen);
+
+// Transactions
+const folder = path.join(corpus, 'synthea');
+const bundles = readdirSync(folder).sort().map((file) => readFileSync(path.join(folder, file), 'utf8')); // prettier-ignore
+const entriesOf = (text: string) => (JSON.parse(text) as { entry: { resource: Resource }[] }).entry;
+const [prerequisites, patients] = [bundles.slice(0, 2), bundles.slice(2)];
+for (const bundle of prerequisites) {
+  let isSent = false;
+  const once = () => {
+    if (isSent) return undefined;
+    isSent = true;
+    return { method: 'POST' as const, path: '/fhir', body: bundle };
+  };
+  rate('practitioners and hospitals (batch)', await run(once));
+  rows.pop();
+}
+const sizes = patients.map((text) => entriesOf(text).length);
+let loaded = 0;
+let turn = 0;
+const locations: string[] = [];
+const nextBundle = (): LoadRequest | undefined => {
+  if (loaded >= wanted) return undefined;
+  const index = turn % patients.length;
+  turn += 1;
+  loaded += sizes[index];
+  return { method: 'POST', path: '/fhir', body: patients[index] };
+};
+const transactions = await run(nextBundle, (body) => {
+  for (const match of body.matchAll(/"location":"(?:[^"]*\/)?([A-Z][A-Za-z]+\/[^/"]+)\/_history\/1"/g))
+    locations.push(match[1]);
+});
+rate('transactions', transactions);
+rows.push({
+  name: 'transaction load',
+  value: `${number(loaded / transactions.seconds)}/s`,
+  note: `${number(loaded)} resources in ${number(transactions.seconds)} s`,
+});
+rows.push({ name: 'anchored', ...(await anchoringFigures(server.origin, dataDir, token, transactions.seconds)) });
+
+// Creates
+const patientIds = locations.filter((location) => location.startsWith('Patient/'));
+const samples = readFileSync(path.join(corpus, 'throughput/observations-2000.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Resource); // prettier-ignore
+const pick = <T>(list: readonly T[], index: number): T => list[(index * 7919) % list.length];
+const creation = (index: number): LoadRequest => {
+  const { id: _id, encounter: _encounter, performer: _performer, ...observation } = samples[index % samples.length];
+  return {
+    method: 'POST',
+    path: '/fhir/Observation',
+    body: JSON.stringify({ ...observation, subject: { reference: pick(patientIds, index) } }),
+  };
+};
+rate('create (Observation)', await run(during(seconds, creation)));
+
+// Reads and searches
+const read = await run(during(seconds, (index) => ({ method: 'GET', path: `/fhir/${pick(locations, index)}` })));
+rate('read', read, `${(read.perSecond / bareExpress.perSecond).toFixed(2)} of bare Express`);
+const people = patients.flatMap((text) => entriesOf(text).map((entry) => entry.resource).filter((resource) => resource.resourceType === 'Patient')); // prettier-ignore
+const codes = [...new Set(samples.map((sample) => `${sample.code?.coding[0].system}|${sample.code?.coding[0].code}`))];
+const searches: Record<string, (index: number) => string> = {
+  'search Observation by patient and code': (index) =>
+    `Observation?patient=${pick(patientIds, index)}&code=${encodeURIComponent(pick(codes, index))}`,
+  'search Patient by family prefix and birthdate range': (index) => {
+    const person = pick(people, index);
+    const year = Number(person.birthDate?.slice(0, 4));
+    return `Patient?family=${person.name?.[0].family.slice(0, 4)}&birthdate=ge${year - 2}&birthdate=le${year + 2}&_count=10`;
+  },
+  'search Observation by date range, newest first': (index) =>
+    `Observation?date=ge20${10 + (index % 10)}-01&date=lt20${10 + (index % 10)}-03&_sort=-_lastUpdated&_count=10`,
+  'search Condition by subject:Patient.gender': () => 'Condition?subject:Patient.gender=female&_count=10',
+};
+for (const [name, query] of Object.entries(searches)) {
+  rate(name, await run(during(seconds, (index) => ({ method: 'GET', path: `/fhir/${query(index)}` }))));
+}
+
+// Memory, disk, start with data
+const { nowMiB, peakMiB } = server.memory();
+rows.push({ name: 'memory of the server', value: `${number(nowMiB)} MiB`, note: `peak ${number(peakMiB)} MiB` });
+const stopped = await server.stop();
+if (stopped !== 0) failures.push(`the server ended with status ${stopped}`);
+const { catalogFigures } = await import('./lib/disk.js');
+rows.push(...(await catalogFigures(dataDir)));
+server = await ServerProcess.start(dataDir);
+rows.push({ name: 'start with this data', value: `${number(server.startMs)} ms` });
+await server.stop();
+
+printTable(`Server, embedded defaults, ${connections} connections, ${number(wanted)} resources`, rows);
+for (const failure of failures) console.log(`FAILED  ${failure}`);
+if (options.keep === undefined) rmSync(dataDir, { recursive: true });
+else console.log(`data kept in ${dataDir} (${statSync(dataDir).ino})`);
+process.exitCode = failures.length > 0 ? 1 : 0;
