@@ -43,7 +43,7 @@ describe('readConfig', () => {
 
   it('reads just the variables that the README documents', () => {
     const source = readFileSync(new URL('../../src/config.ts', import.meta.url), 'utf8');
-    const read = new Set([...source.matchAll(/read\.\w+(?:<[^>]*>)?\('([A-Z_]+)'/g)].map((match) => match[1]));
+    const read = new Set([...source.matchAll(/read\.\w+(?:<[^>]*>)?\(\s*'([A-Z_]+)'/g)].map((match) => match[1]));
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
     const documented = new Set([...readme.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]));
     assert.deepEqual([...documented].sort(), [...read].sort());
