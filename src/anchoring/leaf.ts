@@ -11,7 +11,7 @@ import { keystream, saltBytes } from './keystream.js';
 /** How far a version was validated: 0 parses, 1 base R4, 2 declared profiles, 3 all required and extensible bindings. */
 export type Level = 0 | 1 | 2 | 3;
 
-/** What all leaves of one server at one time have in common. Stored once (leaf-context.ts), named in openings by its id. */
+/** What all leaves of one server at one time have in common. Stored once (leaf-context.ts), named in leaf salts by its id. */
 export interface LeafContext {
   /** First 8 bytes of SHA-256 over the rest. */
   readonly id: Uint8Array;
@@ -24,7 +24,7 @@ export interface LeafContext {
 export interface LeafInput {
   /** `Type/id/_history/versionId`. */
   readonly reference: string;
-  /** 16 fresh random bytes; kept only inside the sealed header (in `opening`). */
+  /** 16 fresh random bytes; kept only inside the sealed header. */
   readonly salt: Uint8Array;
 }
 
@@ -34,8 +34,8 @@ export interface WriteLeafInput extends LeafInput {
   /** SHA-256 of the sealed block (the digest in its CID). */
   readonly block: Uint8Array;
   readonly level: Level;
-  /** SHA-256 of the validator's receipt (receipt.ts). */
-  readonly receiptDigest: Uint8Array;
+  /** SHA-256 of the validator's receipt (receipt.ts); absent where no validator ran: 32 zero bytes. */
+  readonly receiptDigest?: Uint8Array;
 }
 
 export interface DeletionLeafInput extends LeafInput {
@@ -47,8 +47,8 @@ export interface DeletionLeafInput extends LeafInput {
 export interface Leaf {
   /** RFC 6962 leaf hash, 32 bytes. */
   readonly leaf: Uint8Array;
-  /** 58 bytes (25 for a deletion): context, salt, level, receipt digest. Secret like the resource itself. */
-  readonly opening: Uint8Array;
+  /** 24 bytes: context id (8), leaf salt (16). Secret like the resource itself. */
+  readonly salt: Uint8Array;
 }
 
 /** The parts of a leaf that are hashed, as a proof shows them. */
@@ -67,6 +67,8 @@ export type LeafParts =
 const leafTag = Buffer.of(0x00);
 /** CID multihash prefix: sha2-256, 32 bytes. */
 const multihashPrefix = Buffer.of(0x12, 0x20);
+/** Receipt digest of a version that no validator saw. */
+export const noReceipt: Uint8Array = new Uint8Array(32);
 const formats = { version: 0x01, deletion: 0x02 } as const;
 
 /** The leaf of a created or updated version. About 70 us for a 2 KB resource. */
@@ -79,23 +81,16 @@ export function makeLeaf(context: LeafContext, input: WriteLeafInput): Leaf {
     commitment,
     block: input.block,
     urlHash: hashUrl(urlSalt, versionedUrl(context, input.reference)),
-    receiptDigest: input.receiptDigest,
+    receiptDigest: input.receiptDigest ?? noReceipt,
   };
-  const opening = Buffer.concat([
-    Buffer.of(formats.version),
-    context.id,
-    input.salt,
-    Buffer.of(input.level),
-    input.receiptDigest,
-  ]);
-  return { leaf: leafHash(encodeLeaf(parts)), opening };
+  return { leaf: leafHash(encodeLeaf(parts)), salt: Buffer.concat([context.id, input.salt]) };
 }
 
 /** The leaf of a deletion. */
 export function makeDeletionLeaf(context: LeafContext, input: DeletionLeafInput): Leaf {
   const urlHash = hashUrl(urlSaltOf(input.salt), versionedUrl(context, input.reference));
-  const opening = Buffer.concat([Buffer.of(formats.deletion), context.id, input.salt]);
-  return { leaf: leafHash(encodeLeaf({ kind: 'deletion', urlHash, lastUpdated: input.lastUpdated })), opening };
+  const leaf = leafHash(encodeLeaf({ kind: 'deletion', urlHash, lastUpdated: input.lastUpdated }));
+  return { leaf, salt: Buffer.concat([context.id, input.salt]) };
 }
 
 /** The log entry that a leaf is the hash of: 164 bytes for a version, 41 for a deletion. */
@@ -137,29 +132,10 @@ export function versionedUrl(context: LeafContext, reference: string): string {
   return `${context.baseUrl}/${reference}`;
 }
 
-/** What `opening` of a Leaf holds. */
-export interface Opening {
-  readonly kind: 'version' | 'deletion';
-  readonly contextId: Uint8Array;
-  readonly salt: Uint8Array;
-  /** 0 for deletions. */
-  readonly level: Level;
-  /** Empty for deletions. */
-  readonly receiptDigest: Uint8Array;
-}
-
-/** @throws RangeError when `bytes` is no opening. */
-export function readOpening(bytes: Uint8Array): Opening {
-  const kind = bytes[0] === formats.version ? 'version' : 'deletion';
-  if (bytes[0] !== formats[kind] || bytes.byteLength !== (kind === 'version' ? 58 : 25))
-    throw new RangeError('not the opening of a leaf');
-  return {
-    kind,
-    contextId: bytes.subarray(1, 9),
-    salt: bytes.subarray(9, 25),
-    level: kind === 'version' ? (bytes[25] as Level) : 0,
-    receiptDigest: bytes.subarray(26),
-  };
+/** Context id and leaf salt out of the `salt` of a Leaf. @throws RangeError when it has another length. */
+export function splitSalt(salt: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array } {
+  if (salt.byteLength !== 8 + saltBytes) throw new RangeError(`the salt of a leaf has ${8 + saltBytes} bytes`);
+  return { contextId: salt.subarray(0, 8), leafSalt: salt.subarray(8) };
 }
 
 /** A context with its id. */
