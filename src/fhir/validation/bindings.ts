@@ -1,0 +1,143 @@
+/**
+ * Bindings of elements to value sets.
+ *
+ * Spec: https://hl7.org/fhir/R4/terminologies.html#binding. Required: a code outside is an error. Extensible: a warning. Preferred and
+ * example: nothing. What cannot be decided here (a code system that is not at hand) is a warning that says so, never a silent pass.
+ */
+import type { Coding } from '../../base/resource.js';
+import type { Binding } from '../definitions/types.js';
+import type { CodeVerdict, Terminology } from '../terminology/terminology.js';
+import type { Run } from './run.js';
+import type { Property } from './shapes.js';
+
+/** A binding with its value set looked up. */
+interface Bound {
+  readonly strength: 'required' | 'extensible';
+  readonly valueSet: string;
+  /** A code outside of this one is an error whatever the strength. */
+  readonly maximum?: string;
+}
+
+const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet';
+
+export class Bindings {
+  private readonly bound = new WeakMap<Binding, Bound | 'none'>();
+
+  constructor(readonly terminology: Terminology) {}
+
+  /** Checks a value of `member` by the binding in its definition. */
+  check(run: Run, member: Property, value: unknown, path: string): void {
+    if (member.binding) this.checkBinding(run, member.binding, member.type, value, path);
+  }
+
+  /**
+   * Checks `value` by `binding`.
+   * @param type type of the value; a type that carries no code passes.
+   */
+  checkBinding(run: Run, binding: Binding, type: string, value: unknown, path: string): void {
+    let bound = this.bound.get(binding);
+    if (bound === undefined) {
+      bound = this.resolve(binding);
+      this.bound.set(binding, bound);
+    }
+    if (bound === 'none') return;
+    switch (type) {
+      case 'code':
+      case 'string':
+      case 'uri':
+      case 'url':
+      case 'canonical':
+        return checkText(run, bound, value, path);
+      case 'Coding':
+        return checkCoding(run, bound, value as Coding, path);
+      case 'CodeableConcept':
+        return checkConcept(run, bound, value as { coding?: Coding[] }, path);
+      case 'Quantity':
+      case 'Age':
+      case 'Count':
+      case 'Distance':
+      case 'Duration':
+        return checkCoding(run, bound, value as Coding, path);
+      default:
+    }
+  }
+
+  private resolve(binding: Binding): Bound | 'none' {
+    const extension = binding.extension?.find(({ url }) => url === maxValueSet);
+    const maximum = (extension?.valueCanonical ?? extension?.valueUri) as string | undefined;
+    const isWeak = binding.strength === 'preferred' || binding.strength === 'example';
+    const valueSet = isWeak ? maximum : binding.valueSet;
+    if (valueSet === undefined) return 'none';
+    return { strength: binding.strength === 'required' ? 'required' : 'extensible', valueSet, maximum };
+  }
+}
+
+function checkText(run: Run, bound: Bound, value: unknown, path: string): void {
+  if (typeof value !== 'string') {
+    if (bound.strength === 'required') missing(run, bound, path);
+    return;
+  }
+  report(run, bound, run.engine.bindings.terminology.validateCode({ code: value }, bound.valueSet), path);
+  if (bound.maximum === undefined) return;
+  reportMaximum(run, bound.maximum, run.engine.bindings.terminology.validateCode({ code: value }, bound.maximum), path);
+}
+
+function checkCoding(run: Run, bound: Bound, coding: Coding, path: string): void {
+  if (typeof coding.code !== 'string') {
+    if (bound.strength === 'required') missing(run, bound, path);
+    return;
+  }
+  report(run, bound, verdictOf(run, coding, bound.valueSet), path);
+  if (bound.maximum !== undefined) reportMaximum(run, bound.maximum, verdictOf(run, coding, bound.maximum), path);
+}
+
+function checkConcept(run: Run, bound: Bound, concept: { coding?: Coding[] }, path: string): void {
+  const codings = (concept.coding ?? []).filter(({ code }) => typeof code === 'string');
+  if (codings.length === 0) {
+    if (bound.strength === 'required') missing(run, bound, path);
+    return;
+  }
+  report(run, bound, best(run, codings, bound.valueSet), path);
+  if (bound.maximum !== undefined) reportMaximum(run, bound.maximum, best(run, codings, bound.maximum), path);
+}
+
+/** Of several codings one in the value set is enough; one that cannot be decided leaves the question open. */
+function best(run: Run, codings: readonly Coding[], valueSet: string): CodeVerdict {
+  let verdict: CodeVerdict | undefined;
+  for (const coding of codings) {
+    const found = verdictOf(run, coding, valueSet);
+    if (found.result === 'in') return found;
+    if (verdict === undefined || (verdict.result === 'out' && found.result === 'unknown')) verdict = found;
+  }
+  return verdict as CodeVerdict;
+}
+
+/** A coding without a system is in no value set: `''` is nobody's system. */
+function verdictOf(run: Run, { system = '', code, version }: Coding, valueSet: string): CodeVerdict {
+  return run.engine.bindings.terminology.validateCode({ system, code, version }, valueSet);
+}
+
+function missing(run: Run, bound: Bound, path: string): void {
+  run.coverage.bindings += 1;
+  run.coverage.bindingsChecked += 1;
+  const text = `no code found; expected a code from the value set ${bound.valueSet} (required binding)`;
+  run.error('code-invalid', 'binding-required', path, text);
+}
+
+function report(run: Run, bound: Bound, verdict: CodeVerdict, path: string): void {
+  run.coverage.bindings += 1;
+  if (verdict.result !== 'unknown') run.coverage.bindingsChecked += 1;
+  if (verdict.result === 'in') return;
+  if (verdict.result === 'unknown') {
+    run.warning('code-invalid', 'binding-unchecked', path, `${verdict.message} (${bound.strength} binding)`);
+  } else if (bound.strength === 'required') {
+    run.error('code-invalid', 'binding-required', path, `${verdict.message} (required binding)`);
+  } else {
+    run.warning('code-invalid', 'binding-extensible', path, `${verdict.message} (extensible binding)`);
+  }
+}
+
+function reportMaximum(run: Run, maximum: string, verdict: CodeVerdict, path: string): void {
+  if (verdict.result !== 'out') return;
+  run.error('code-invalid', 'binding-maximum', path, `${verdict.message} (the largest value set allowed, ${maximum})`);
+}

@@ -1,0 +1,60 @@
+/** A resource, wherever it stands: its type, its shape, its id, its profiles, and what comes with the place. */
+import type { Resource } from '../../base/resource.js';
+import { checkObject } from './check-object.js';
+import { checkContained } from './contained.js';
+import { resourceRules } from './resource-rules.js';
+import { shown, type Frame, type Run } from './run.js';
+import type { Property } from './shapes.js';
+
+/** Checks a resource inside another one: in `contained`, in a Bundle entry, in a Parameters parameter. */
+export function checkResource(run: Run, value: Record<string, unknown>, path: string, member: Property): void {
+  const kind = member.definedAt.endsWith('.contained')
+    ? 'contained'
+    : member.definedAt.startsWith('Bundle')
+      ? 'entry'
+      : 'parameter';
+  const frame: Frame = {
+    resource: value as Resource,
+    path,
+    kind,
+    parent: run.frame,
+    fullUrl: fullUrlOf(run, path, kind),
+  };
+  inFrame(run, frame, () => checkByType(run, frame));
+}
+
+/** Checks the resource of `frame`: base type, then profiles, then rules of its place. */
+export function checkByType(run: Run, frame: Frame): void {
+  const { resource, path } = frame;
+  const type: unknown = resource.resourceType;
+  if (typeof type !== 'string' || !run.engine.definitions.resourceTypes.has(type)) {
+    const text = type === undefined ? 'is missing' : `is ${shown(type)}`;
+    run.error('structure', 'resource-type', path, `resourceType ${text}; expected one of R4's resource types`);
+    return;
+  }
+  const shape = run.engine.shapes.of(type);
+  if (!shape) throw new Error(`the definitions lack the type ${type}`);
+  checkObject(run, shape, resource, path);
+  checkContained(run, frame);
+  resourceRules[type]?.(run, frame);
+  run.engine.profiles.checkResource(run, frame);
+}
+
+/** Runs `body` with `frame` as the present resource. */
+export function inFrame(run: Run, frame: Frame, body: () => void): void {
+  const outer = run.frame;
+  run.frame = frame;
+  try {
+    body();
+  } finally {
+    run.frame = outer;
+  }
+}
+
+function fullUrlOf(run: Run, path: string, kind: Frame['kind']): string | undefined {
+  if (kind !== 'entry') return undefined;
+  const index = /\.entry\[(\d+)\]\.resource$/.exec(path)?.[1];
+  const entries = (run.frame.resource as { entry?: { fullUrl?: unknown }[] }).entry;
+  const fullUrl = index === undefined ? undefined : entries?.[Number(index)]?.fullUrl;
+  return typeof fullUrl === 'string' ? fullUrl : undefined;
+}
