@@ -1,0 +1,117 @@
+/**
+ * Deploys the contracts once, and finds them again: their addresses are kept in a file beside the chain's data.
+ *
+ * A crash in the middle leaves contracts that nobody names; the next start deploys all of them again.
+ */
+import { Interface } from 'ethers';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { sha256, toHex } from '../base/bytes.js';
+import { type Artifact, type ContractName, artifact } from './artifacts.js';
+import type { Hex } from './chain.js';
+import type { EvmChain } from './ethers-chain.js';
+
+/** Where the contracts are. */
+export interface Contracts {
+  readonly chainId: number;
+  readonly network: Hex;
+  readonly anchorLog: Hex;
+  readonly consentRegistry: Hex;
+  /** Block of the first of them: no event is older. */
+  readonly fromBlock: number;
+}
+
+export interface DeployOptions {
+  /** With the key that deploys; it becomes the first member of the network. */
+  readonly chain: EvmChain;
+  /** E.g. DATA_DIR/chain/contracts.json. */
+  readonly file: string;
+  /** Addresses of the first validators. */
+  readonly validators: readonly Hex[];
+  /** SHA-256 digests of the ProfileSets in force. */
+  readonly profileSets: readonly Hex[];
+  /** Our entry in the directory; `relay` is the account that registers patients' keys. */
+  readonly organisation: {
+    readonly identifier: string;
+    readonly baseUrl: string;
+    readonly publicKeys?: string;
+    readonly relay: Hex;
+  };
+  /** Bound on the wait for each transaction; default 60,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The contracts of the file if they are on this chain and are ours; else new ones. @throws ChainUnavailable. */
+export async function deployContracts(options: DeployOptions): Promise<Contracts> {
+  const known = await readContracts(options.file);
+  if (known !== undefined && (await areDeployed(options.chain, known))) return known;
+  const contracts = await deployAll(options);
+  await writeFile(`${options.file}.new`, JSON.stringify(contracts, null, 2), { mode: 0o600 });
+  await rename(`${options.file}.new`, options.file);
+  return contracts;
+}
+
+/** The file's contents; undefined when there is none. @throws SyntaxError when it is no JSON. */
+export async function readContracts(file: string): Promise<Contracts | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Contracts;
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw problem;
+  }
+}
+
+/** True when the code at every address is what this version compiles to, immutable values aside. */
+export async function areDeployed(chain: Pick<EvmChain, 'chainId' | 'code'>, contracts: Contracts): Promise<boolean> {
+  if (contracts.chainId !== chain.chainId) return false;
+  const expected: [Hex, ContractName][] = [
+    [contracts.network, 'Network'],
+    [contracts.anchorLog, 'AnchorLog'],
+    [contracts.consentRegistry, 'ConsentRegistry'],
+  ];
+  const codes = await Promise.all(expected.map(([address]) => chain.code(address)));
+  return expected.every(
+    ([, name], i) =>
+      masked(codes[i] as Hex, artifact(name)) === masked(artifact(name).deployedBytecode, artifact(name)),
+  );
+}
+
+async function deployAll(options: DeployOptions): Promise<Contracts> {
+  const { chain, validators, profileSets, organisation } = options;
+  let nonce = await chain.nextNonce();
+  const first = await chain.head();
+  const network = await create('Network', [[chain.address]]);
+  const anchorLog = await create('AnchorLog', [network, validators, profileSets]);
+  const consentRegistry = await create('ConsentRegistry', [network]);
+  const entry = [organisation.baseUrl, Buffer.from(organisation.publicKeys ?? ''), organisation.relay, 1];
+  const identifier = `0x${toHex(sha256(Buffer.from(organisation.identifier)))}`;
+  const action = abiOf('Network').encodeFunctionData('setOrganisation', [identifier, entry]);
+  await transact(network, abiOf('Network').encodeFunctionData('propose', [network, action]) as Hex);
+  return { chainId: chain.chainId, network, anchorLog, consentRegistry, fromBlock: first.number };
+
+  async function create(name: ContractName, args: readonly unknown[]): Promise<Hex> {
+    const code = artifact(name).bytecode + abiOf(name).encodeDeploy(args).slice(2);
+    const { txHash, blockNumber } = await transact(undefined, code as Hex);
+    const address = await chain.createdBy(txHash);
+    if (address === undefined) throw new Error(`${name} was not created in block ${blockNumber}`);
+    return address;
+  }
+
+  async function transact(to: Hex | undefined, data: Hex) {
+    const { raw, txHash } = await chain.sign(to, data, nonce);
+    nonce += 1;
+    await chain.send(raw);
+    const receipt = await chain.mined(txHash, options.timeoutMs ?? 60_000);
+    if (receipt.status !== 'success') throw new Error(`deployment transaction ${txHash} reverted`);
+    return receipt;
+  }
+}
+
+function abiOf(name: ContractName): Interface {
+  return new Interface(JSON.stringify(artifact(name).abi));
+}
+
+function masked(code: Hex, { immutables }: Artifact): string {
+  const bytes = Buffer.from(code.slice(2), 'hex');
+  for (const { start, length } of immutables) bytes.fill(0, start, start + length);
+  return bytes.toString('hex');
+}
