@@ -29,7 +29,7 @@ export class ServerProcess {
       );
       if (isReady) return new ServerProcess(child, origin, performance.now() - startedAt);
       if (performance.now() - startedAt > 60_000) throw new Error('the server was not ready within 60 s');
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await pause(10);
     }
   }
 
@@ -40,12 +40,38 @@ export class ServerProcess {
     return { nowMiB: of('VmRSS'), peakMiB: of('VmHWM') };
   }
 
+  /** SIGKILL to the server, and with its embedded chain too if asked; returns when they are gone. */
+  async kill({ withChain }: { withChain: boolean }): Promise<void> {
+    const victims = [this.child.pid as number, ...(withChain ? childrenOf(this.child.pid as number) : [])];
+    for (const pid of victims) process.kill(pid, 'SIGKILL');
+    while (this.child.exitCode === null && this.child.signalCode === null) await pause(5);
+    while (victims.slice(1).some(isAlive)) await pause(5);
+  }
+
   /** SIGTERM, and the exit status. */
   async stop(): Promise<number | null> {
     const ended = new Promise<number | null>((resolve) => this.child.once('exit', resolve));
     this.child.kill('SIGTERM');
     return ended;
   }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Direct children of a process (Linux). */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 }
 
 export function freePort(): Promise<number> {
