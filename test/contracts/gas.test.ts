@@ -1,0 +1,75 @@
+/** Gas of whole transactions: a table, and a gate that fails when one of them costs more than promised. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type HeadStatement, decodeHead, encodeAnchor, encodeHeadCall, signHead } from '../../src/chain/anchor-log.js';
+import type { Hex } from '../../src/chain/chain.js';
+import { encodeFile, encodeRevoke, signFiling, signRevocation } from '../../src/chain/consent-registry.js';
+import { privateKeyFrom } from '../../src/chain/keys.js';
+import { addressOf } from '../../src/chain/signing.js';
+import { PROFILE_SET, startDevChain } from '../chain/dev-chain.js';
+
+/** A digest without zero bytes, which would be cheaper: the worst case. */
+const digest = (n: number): Hex => `0x${(n + 16).toString(16).padStart(2, '0').repeat(32)}`;
+const keysOf = (n: number) => Array.from({ length: n }, (_, i) => privateKeyFrom(new Uint8Array(32).fill(5), `v${i}`));
+
+async function gasOfAnchor(validators: number, signatures: number): Promise<number> {
+  const keys = keysOf(validators);
+  const dev = await startDevChain(keys.map(addressOf));
+  const relay = dev.chainOf(dev.keys.anchorer);
+  const domain = { chainId: dev.contracts.chainId, contract: dev.contracts.anchorLog };
+  let gas = 0n;
+  // The second anchor is the usual one: the first writes an empty slot's size.
+  for (let batch = 1; batch <= 2; batch += 1) {
+    const head = decodeHead(await relay.call(domain.contract, encodeHeadCall()));
+    const statement: HeadStatement = {
+      root: digest(batch),
+      size: head.size + 987_654_321,
+      prevRoot: head.root,
+      prevSize: head.size,
+      profileSet: PROFILE_SET,
+      receiptsRoot: digest(9),
+      leastLevel: 3,
+      epoch: head.epoch,
+    };
+    const attested = keys.slice(0, signatures).map((key) => signHead(key, domain, statement));
+    gas = (await dev.transact(relay, domain.contract, encodeAnchor(statement, attested))).gasUsed;
+  }
+  await dev.stop();
+  return Number(gas);
+}
+
+async function gasOfConsent(): Promise<{ first: number; next: number; revoke: number }> {
+  const dev = await startDevChain();
+  const relay = dev.chainOf();
+  const registry = dev.contracts.consentRegistry;
+  const domain = { chainId: dev.contracts.chainId, contract: registry };
+  const [key] = keysOf(1) as [Uint8Array];
+  const patient = digest(1);
+  const file = async (index: number) => {
+    const filing = { patient, policy: digest(20 + index), index, deadline: 4_000_000_000 };
+    return Number((await dev.transact(relay, registry, encodeFile(filing, signFiling(key, domain, filing)))).gasUsed);
+  };
+  const [first, next] = [await file(0), await file(1)];
+  const revocation = { patient, policy: digest(20), index: 0 };
+  const data = encodeRevoke(revocation, signRevocation(key, domain, revocation));
+  const revoke = Number((await dev.transact(relay, registry, data)).gasUsed);
+  await dev.stop();
+  return { first, next, revoke };
+}
+
+describe('gas of a whole transaction', () => {
+  it('stays within what is promised', async (t) => {
+    const consent = await gasOfConsent();
+    const rows: [name: string, gas: number, bound: number][] = [
+      ['anchor, 1 signature of 1', await gasOfAnchor(1, 1), 65_000],
+      ['anchor, 3 signatures of 4', await gasOfAnchor(4, 3), 75_000],
+      ['anchor, 5 signatures of 7', await gasOfAnchor(7, 5), 90_000],
+      ['anchor, 7 signatures of 9', await gasOfAnchor(9, 7), 105_000],
+      ['file the first consent of a patient', consent.first, 100_000],
+      ['file a further consent', consent.next, 70_000],
+      ['revoke a consent', consent.revoke, 30_000],
+    ];
+    for (const [name, gas, bound] of rows) t.diagnostic(`${name.padEnd(36)} ${gas} (at most ${bound})`);
+    for (const [name, gas, bound] of rows) assert.ok(gas <= bound, `${name}: ${gas} gas, promised ${bound}`);
+  });
+});
