@@ -1,0 +1,93 @@
+/**
+ * The HTTP door: turns requests into FhirRequests, lets the router answer, and turns answers and errors back.
+ *
+ * Spec: https://hl7.org/fhir/R4/http.html
+ */
+import { randomUUID } from 'node:crypto';
+import express, { type Express } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { FhirError } from '../../base/outcome.js';
+import type { Context, FhirResponse } from '../request.js';
+import { renderError } from '../outcome.js';
+import { createRouter } from '../router.js';
+import type { FhirServices } from '../services.js';
+import { chooseFormat } from './negotiation.js';
+import { allowOrigin, isPreflight, answerPreflight } from './cors.js';
+import { readRequest, splitUrl, type RequestUrl } from './read-request.js';
+import { respond, type Presentation } from './respond.js';
+
+/** An express application that serves FHIR below `/fhir`; the composition root may add routes of its own before and after. */
+export function createFhirApp(services: FhirServices): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.use('/fhir', createFhirHandler(services));
+  return app;
+}
+
+/** The handler of everything below `/fhir`, for an express `use`. */
+export function createFhirHandler(services: FhirServices) {
+  const handle = createRouter(services);
+  const offered = services.xml === undefined ? (['json'] as const) : (['json', 'xml'] as const);
+  const toXml = services.xml?.write;
+
+  return async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const requestId = requestIdOf(request);
+    response.setHeader('X-Request-Id', requestId);
+    response.setHeader('Cache-Control', 'private, no-cache');
+    response.setHeader('Vary', 'Accept, Accept-Encoding, Authorization, Origin');
+    allowOrigin(request, response, services.config.allowedOrigins);
+    if (isPreflight(request)) return answerPreflight(response);
+    let presentation: Presentation = { format: 'json', pretty: false, toXml };
+    try {
+      const url = splitUrl(request);
+      presentation = { format: chooseFormat(url.format, request.headers.accept, offered), pretty: url.pretty, toXml };
+      await respond(request, response, await answer(request, url, requestId), presentation);
+    } catch (error) {
+      await respondError(request, response, error, requestId, presentation);
+    }
+  };
+
+  async function answer(request: IncomingMessage, url: RequestUrl, requestId: string): Promise<FhirResponse> {
+    if (url.path.length === 1 && url.path[0] === 'metadata') {
+      return handle.metadata(await readRequest(request, url, services), requestId, baseUrlOf(request, services));
+    }
+    const verified = services.authenticate(request.headers.authorization);
+    const principal = verified instanceof Promise ? await verified : verified;
+    const context: Context = { principal, requestId, baseUrl: baseUrlOf(request, services) };
+    return handle(await readRequest(request, url, services), context);
+  }
+
+  async function respondError(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    requestId: string,
+    presentation: Presentation,
+  ): Promise<void> {
+    const { status, outcome, headers, isDefect } = renderError(error, requestId);
+    if (isDefect) services.reportDefect(requestId, error);
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    if (!request.complete && !(error instanceof FhirError && error.status === 413)) request.resume();
+    await respond(request, response, { status, resource: outcome, headers }, presentation);
+  }
+}
+
+const requestIdForm = /^[A-Za-z0-9\-._]{1,64}$/;
+
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && requestIdForm.test(given) ? given : randomUUID();
+}
+
+const hostForm = /^[A-Za-z0-9.\-_[\]:]{1,255}$/;
+
+function baseUrlOf(request: IncomingMessage, services: FhirServices): string {
+  const configured = services.config.baseUrl;
+  if (configured !== undefined) return configured;
+  const host = request.headers.host ?? 'localhost';
+  return `http://${hostForm.test(host) ? host : 'localhost'}/fhir`;
+}

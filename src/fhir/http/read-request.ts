@@ -1,0 +1,112 @@
+/** An HTTP request as a FhirRequest: path, query, the headers that FHIR knows, and the parsed body. */
+import type { IncomingMessage } from 'node:http';
+import { fhirError } from '../../base/outcome.js';
+import type { FhirRequest, Method, Query } from '../request.js';
+import type { FhirServices } from '../services.js';
+import { decodeUtf8, parseJsonBody, readBody } from './body.js';
+import { bodyFormatOf } from './negotiation.js';
+import { parsePrefer } from './prefer.js';
+
+/** The URL below the base, taken apart. */
+export interface RequestUrl {
+  readonly path: readonly string[];
+  readonly query: Query;
+  readonly format?: string;
+  readonly pretty: boolean;
+}
+
+const noQuery: Query = [];
+
+/** @throws FhirError 400 `invalid` for a path that is not percent-encoded UTF-8. */
+export function splitUrl(request: IncomingMessage): RequestUrl {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const path = pathOf(mark === -1 ? url : url.slice(0, mark));
+  if (mark === -1 || mark === url.length - 1) return { path, query: noQuery, pretty: false };
+  const query = [...new URLSearchParams(url.slice(mark + 1))];
+  return { path, query, format: valueOf(query, '_format'), pretty: valueOf(query, '_pretty') === 'true' };
+}
+
+function pathOf(text: string): string[] {
+  const segments = text.split('/').filter((segment) => segment !== '');
+  if (!text.includes('%')) return segments;
+  try {
+    return segments.map(decodeURIComponent);
+  } catch {
+    throw fhirError(400, 'invalid', 'The path of the URL is not percent-encoded UTF-8.');
+  }
+}
+
+function valueOf(query: Query, name: string): string | undefined {
+  return query.find((pair) => pair[0] === name)?.[1];
+}
+
+const methods = new Set<string>(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** @throws FhirError 405, 400, 413 or 415 for a method, body or Content-Type that this server does not take. */
+export async function readRequest(
+  request: IncomingMessage,
+  url: RequestUrl,
+  services: Pick<FhirServices, 'config' | 'xml'>,
+): Promise<FhirRequest> {
+  const method = request.method ?? 'GET';
+  if (!methods.has(method)) throw fhirError(405, 'not-supported', `The method ${method} is not offered.`);
+  const { headers } = request;
+  const base: FhirRequest = {
+    method: method as Method,
+    path: url.path,
+    query: url.query,
+    ifMatch: headers['if-match'],
+    ifNoneMatch: headers['if-none-match'],
+    ifNoneExist: headers['if-none-exist'] as string | undefined,
+    ifModifiedSince: timeOf(headers['if-modified-since']),
+    prefer: parsePrefer(headers.prefer as string | undefined),
+  };
+  if (method === 'GET' || method === 'HEAD' || (method === 'DELETE' && !hasBody(request))) return base;
+  const bytes = await readBody(request, services.config.maxBodyBytes);
+  if (bytes.length === 0) return base;
+  return withBody(base, headers['content-type'], bytes, services.xml);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+async function withBody(
+  base: FhirRequest,
+  contentType: string | undefined,
+  bytes: Buffer,
+  xml: FhirServices['xml'],
+): Promise<FhirRequest> {
+  const format = bodyFormatOf(contentType);
+  switch (format) {
+    case 'form': {
+      if (base.path.at(-1) !== '_search') {
+        throw fhirError(
+          415,
+          'not-supported',
+          'A form is taken by _search alone; resources come as application/fhir+json.',
+        );
+      }
+      return { ...base, query: [...base.query, ...new URLSearchParams(decodeUtf8(bytes))] };
+    }
+    case 'json':
+    case 'json-patch':
+      return { ...base, body: await parseJsonBody(bytes), bodyFormat: format };
+    case 'xml':
+      if (xml === undefined) break;
+      return { ...base, body: xml.read(decodeUtf8(bytes)), bodyFormat: 'xml' };
+    case 'xml-patch':
+      return { ...base, body: decodeUtf8(bytes), bodyFormat: 'xml-patch' };
+    case 'other':
+      if (base.path[0] === 'Binary') return { ...base, body: bytes, bodyFormat: 'binary', contentType };
+      break;
+  }
+  throw fhirError(415, 'not-supported', `Content-Type "${contentType}" is not taken here; use application/fhir+json.`);
+}
+
+function timeOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const time = Date.parse(header);
+  return Number.isNaN(time) ? undefined : time;
+}

@@ -1,0 +1,124 @@
+/** capabilities: what this server offers, made from the table of routes. Spec: https://hl7.org/fhir/R4/capabilitystatement.html */
+import { routes, type InteractionCode } from '../routes.js';
+import type { FhirServices } from '../services.js';
+import type { Interaction } from './interaction.js';
+
+const remembered = new WeakMap<FhirServices, Map<string, Record<string, unknown>>>();
+
+export const capabilities: Interaction = async (services, _request, context) => {
+  const byBase = remembered.get(services) ?? new Map<string, Record<string, unknown>>();
+  remembered.set(services, byBase);
+  const known = byBase.get(context.baseUrl) ?? statement(services, context.baseUrl);
+  if (byBase.size < 16) byBase.set(context.baseUrl, known);
+  return { status: 200, resource: { resourceType: 'CapabilityStatement', ...known } };
+};
+
+const typeLevel: readonly InteractionCode[] = [
+  'read',
+  'vread',
+  'update',
+  'patch',
+  'delete',
+  'history-instance',
+  'history-type',
+  'create',
+  'search-type',
+];
+
+function statement(services: FhirServices, baseUrl: string): Record<string, unknown> {
+  const { config, definitions, operations, xml, clock } = services;
+  const offered = new Set(routes.map(({ code }) => code));
+  return {
+    url: `${baseUrl}/metadata`,
+    name: 'Mooring',
+    title: 'Mooring FHIR server',
+    status: 'active',
+    date: new Date(clock.now()).toISOString(),
+    kind: 'instance',
+    software: { name: 'Mooring' },
+    implementation: { description: 'FHIR records that only their patients release', url: baseUrl },
+    fhirVersion: '4.0.1',
+    format: ['json', 'application/fhir+json', ...(xml === undefined ? [] : ['xml', 'application/fhir+xml'])],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
+    rest: [
+      {
+        mode: 'server',
+        security: {
+          cors: config.allowedOrigins.length > 0,
+          service: [
+            {
+              coding: [
+                { system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR' },
+              ],
+            },
+          ],
+          description: 'Bearer tokens with SMART scopes; every release is decided by the FHIR Consent of the patient.',
+        },
+        resource: [...definitions.resourceTypes].sort().map((type) => resourceOf(services, type, offered)),
+        interaction: [
+          { code: 'transaction' },
+          { code: 'batch' },
+          ...(offered.has('search-system') ? [{ code: 'search-system' }] : []),
+          ...(offered.has('history-system') ? [{ code: 'history-system' }] : []),
+        ],
+        searchParam: searchParamsOf(services, 'Resource'),
+        operation: operationsOf(operations.filter(({ levels }) => levels.includes('system'))),
+        compartment: ['Patient', 'Encounter', 'RelatedPerson', 'Practitioner', 'Device'].map(
+          (code) => `http://hl7.org/fhir/CompartmentDefinition/${code.toLowerCase()}`,
+        ),
+      },
+    ].map(withoutEmpty),
+  };
+}
+
+function resourceOf(services: FhirServices, type: string, offered: ReadonlySet<InteractionCode>) {
+  const { config, definitions, operations, search } = services;
+  const parameters = [...search.parameters.parametersOf(type).values()];
+  const references = parameters.filter((parameter) => parameter.type === 'reference');
+  const referring = [...definitions.resourceTypes].flatMap((source) =>
+    [...search.parameters.parametersOf(source).values()]
+      .filter((parameter) => parameter.type === 'reference' && parameter.targets?.includes(type))
+      .map((parameter) => `${source}:${parameter.code}`),
+  );
+  return withoutEmpty({
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: typeLevel.filter((code) => offered.has(code)).map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: true,
+    updateCreate: config.updateCreate,
+    conditionalCreate: true,
+    conditionalRead: 'full-support',
+    conditionalUpdate: true,
+    conditionalDelete: config.conditionalDelete,
+    referencePolicy: ['literal', 'logical', 'local', ...(config.integrityOnWrite ? ['enforced'] : [])],
+    searchInclude: ['*', ...references.map(({ code }) => `${type}:${code}`)],
+    searchRevInclude: referring,
+    searchParam: searchParamsOf(services, type),
+    operation: operationsOf(
+      operations.filter(
+        ({ levels, types }) =>
+          levels.some((level) => level !== 'system') && (types === undefined || types.includes(type)),
+      ),
+    ),
+  });
+}
+
+function searchParamsOf({ search }: FhirServices, type: string) {
+  return [...search.parameters.parametersOf(type).values()].map(({ code, url, type: kind }) => ({
+    name: code,
+    definition: url,
+    type: kind,
+  }));
+}
+
+function operationsOf(operations: FhirServices['operations']) {
+  return operations.map(({ name, definition }) => ({ name, definition }));
+}
+
+/** FHIR knows no empty arrays. */
+function withoutEmpty<T extends object>(object: T): T {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => !Array.isArray(value) || value.length > 0),
+  ) as T;
+}

@@ -1,0 +1,27 @@
+/** create and conditional create. Spec: https://hl7.org/fhir/R4/http.html#create, #ccreate */
+import { randomUUID } from 'node:crypto';
+import { fhirError } from '../../base/outcome.js';
+import { requireScope } from '../access.js';
+import { answerOf } from '../write/answer.js';
+import { write } from '../write/write.js';
+import { bodyResource, type Interaction } from './interaction.js';
+
+export const create: Interaction = async (services, request, context, { type = '' }) => {
+  requireScope(context.principal, type, 'c');
+  const { id, ...resource } = bodyResource(request, type);
+  if (id !== undefined && context.isBundleEntry !== true) {
+    const diagnostics = `The body has the id "${id}", but the server assigns ids on create; use PUT ${type}/${id}.`;
+    throw fhirError(400, 'invalid', diagnostics, `${type}.id`);
+  }
+  const [written] = await write(services, context, [
+    {
+      interaction: 'create',
+      resourceType: type,
+      id: randomUUID(),
+      resource,
+      condition: request.ifNoneExist?.replace(/^\?/, ''),
+      place: type,
+    },
+  ]);
+  return answerOf(services, request, context, written);
+};

@@ -1,0 +1,67 @@
+/** `_include` and `_revinclude`, also iterated. Spec: https://hl7.org/fhir/R4/search.html#include */
+import type { Term } from '../../base/ids.js';
+import type { VersionRow } from '../../commit/catalog.js';
+import { mayRead } from '../access.js';
+import type { Context } from '../request.js';
+import { revincludePlan, type Include, type SearchQuery } from '../search/query.js';
+import type { FhirServices } from '../services.js';
+
+/** Included resources of one page at most. */
+const mostIncluded = 5_000;
+/** How far `:iterate` goes. */
+const mostRounds = 8;
+
+/** What a page brings along beside its matches, each resource once, as far as the principal may see it. */
+export async function included(
+  services: FhirServices,
+  context: Context,
+  { includes, revincludes }: SearchQuery,
+  matches: readonly VersionRow[],
+  asOf: number,
+): Promise<VersionRow[]> {
+  if (includes.length + revincludes.length === 0) return [];
+  const seen = new Set(matches.map(({ resource }) => keyOf(resource)));
+  const all: VersionRow[] = [];
+  let fresh: readonly VersionRow[] = matches;
+  for (let round = 0; round < mostRounds && fresh.length > 0 && all.length < mostIncluded; round += 1) {
+    const next: VersionRow[] = [];
+    const take = async (row: VersionRow | undefined, include: Include) => {
+      if (row === undefined || row.isDeleted || all.length + next.length >= mostIncluded) return;
+      if (seen.has(keyOf(row.resource)) || !(await mayRead(services, context.principal, 'r', row))) return;
+      const { resourceType } = services.opened.header(row);
+      if (include.target !== undefined && include.target !== resourceType) return;
+      seen.add(keyOf(row.resource));
+      next.push(row);
+    };
+    for (const include of includes) {
+      if (round > 0 && !include.iterate) continue;
+      for (const row of fresh) {
+        if (!isSource(services, include, row)) continue;
+        for (const { target } of await services.catalog.linksOf(row.leafIndex, include.links)) {
+          await take(await services.catalog.current(target, asOf), include);
+        }
+      }
+    }
+    for (const include of revincludes) {
+      if (round > 0 && !include.iterate) continue;
+      const plan = revincludePlan(
+        include,
+        fresh.map(({ resource }) => resource),
+      );
+      const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded });
+      for (const row of found)
+        await take(row, { ...include, target: include.source === '*' ? undefined : include.source });
+    }
+    all.push(...next);
+    fresh = next;
+  }
+  return all;
+}
+
+function isSource({ opened }: FhirServices, { source }: Include, row: VersionRow): boolean {
+  return source === undefined || source === '*' || source === opened.header(row).resourceType;
+}
+
+function keyOf(name: Term): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('latin1');
+}

@@ -1,0 +1,39 @@
+/** read: the present version. Spec: https://hl7.org/fhir/R4/http.html#read, #cread */
+import { fhirError } from '../../base/outcome.js';
+import type { VersionRow } from '../../commit/catalog.js';
+import { requireScope } from '../access.js';
+import type { FhirRequest, FhirResponse } from '../request.js';
+import type { FhirServices } from '../services.js';
+import { shapeOf, shaped } from '../summary/shape.js';
+import { unknown } from '../write/targets.js';
+import { instanceOf, versionIdOf, type Interaction } from './interaction.js';
+import { release } from './release.js';
+
+export const read: Interaction = async (services, request, context, parameters) => {
+  const { type, id } = instanceOf(parameters);
+  requireScope(context.principal, type, 'r');
+  const found = services.catalog.current(services.names.resource(type, id), services.catalog.head().seq);
+  const row = found instanceof Promise ? await found : found;
+  if (row === undefined || !(await release(services, context, 'read', row))) throw unknown(type, id);
+  if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
+  return shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row));
+};
+
+/** The version, or 304 when the client has it already. */
+export async function notModifiedOr(
+  { opened }: Pick<FhirServices, 'opened'>,
+  request: FhirRequest,
+  row: VersionRow,
+): Promise<FhirResponse> {
+  const headers = { versionId: String(row.versionId), lastModified: row.lastUpdated };
+  if (isKnown(request, row)) return { status: 304, ...headers };
+  return { status: 200, ...headers, resource: opened.peek(row) ?? (await opened.text(row)) };
+}
+
+function isKnown({ ifNoneMatch, ifModifiedSince }: FhirRequest, row: VersionRow): boolean {
+  if (ifNoneMatch !== undefined) {
+    return ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || versionIdOf(tag) === String(row.versionId));
+  }
+  // HTTP dates have no fractions of a second.
+  return ifModifiedSince !== undefined && Math.floor(row.lastUpdated / 1000) * 1000 <= ifModifiedSince;
+}

@@ -1,0 +1,169 @@
+/**
+ * One page of a search: matches that the principal may see, as of one log entry.
+ *
+ * Without `_sort` (or by `_lastUpdated`) the store's own order serves and a page costs what it holds. Any other order is made in memory from the
+ * keys in the sealed headers of all matches.
+ */
+import { fhirError } from '../../base/outcome.js';
+import type { VersionRow } from '../../commit/catalog.js';
+import { mayRead } from '../access.js';
+import { Slices } from '../pause.js';
+import type { Context } from '../request.js';
+import type { SearchQuery } from '../search/query.js';
+import type { FhirServices } from '../services.js';
+import { sortRows } from './sort-rows.js';
+
+export interface PagePosition {
+  readonly asOf: number;
+  /** Behind this leafIndex, in the direction of the page (store order). */
+  readonly after?: number;
+  readonly direction?: 'forward' | 'backward';
+  /** Rank of the first match (order made in memory). */
+  readonly offset?: number;
+}
+
+export interface Page {
+  readonly rows: readonly VersionRow[];
+  /** How many matches there are in all, when that is known or asked for. */
+  readonly total?: number;
+  readonly first?: PagePosition;
+  readonly previous?: PagePosition;
+  readonly next?: PagePosition;
+}
+
+/** Matches that a search may look at before it is called too costly. */
+const mostMatches = 100_000;
+
+/** @throws FhirError 400 `too-costly` when more matches would have to be looked at than the limit. */
+export async function findPage(
+  services: FhirServices,
+  context: Context,
+  query: SearchQuery,
+  count: number,
+  asOf: number,
+  resumed: PagePosition | undefined,
+): Promise<Page> {
+  const order = storeOrder(query);
+  if (count === 0) return { rows: [], total: (await allMatches(services, context, query, asOf, 'newest')).length };
+  if (order === undefined) return sortedPage(services, context, query, count, asOf, resumed?.offset ?? 0);
+  const page = await storePage(services, context, query, count, asOf, order, resumed);
+  if (page.total !== undefined || (query.total !== 'accurate' && query.total !== 'estimate')) return page;
+  return { ...page, total: (await allMatches(services, context, query, asOf, order)).length };
+}
+
+/** The order that the store itself can give; undefined: it must be made in memory. */
+function storeOrder({ sort }: SearchQuery): 'newest' | 'oldest' | undefined {
+  if (sort.length === 0) return 'newest';
+  if (sort[0].by !== 'lastUpdated') return undefined;
+  return sort[0].direction === 'desc' ? 'newest' : 'oldest';
+}
+
+async function storePage(
+  services: FhirServices,
+  context: Context,
+  query: SearchQuery,
+  count: number,
+  asOf: number,
+  order: 'newest' | 'oldest',
+  resumed: PagePosition | undefined,
+): Promise<Page> {
+  const isBackward = resumed?.direction === 'backward';
+  const scan = isBackward ? (order === 'newest' ? 'oldest' : 'newest') : order;
+  const rows: VersionRow[] = [];
+  let hasMore = false;
+  for await (const row of visible(services, context, query, asOf, scan, count + 1, resumed?.after)) {
+    if (rows.length === count) {
+      hasMore = true;
+      break;
+    }
+    rows.push(row);
+  }
+  if (isBackward) rows.reverse();
+  const hasPrevious = isBackward ? hasMore : resumed?.after !== undefined;
+  const hasNext = isBackward || hasMore;
+  const isWhole = !hasPrevious && !hasNext;
+  return {
+    rows,
+    ...(isWhole ? { total: rows.length } : {}),
+    ...(isWhole ? {} : { first: { asOf } }),
+    ...(hasPrevious && rows.length > 0
+      ? { previous: { asOf, after: rows[0].leafIndex, direction: 'backward' as const } }
+      : {}),
+    ...(hasNext && rows.length > 0 ? { next: { asOf, after: rows[rows.length - 1].leafIndex } } : {}),
+  };
+}
+
+async function sortedPage(
+  services: FhirServices,
+  context: Context,
+  query: SearchQuery,
+  count: number,
+  asOf: number,
+  offset: number,
+): Promise<Page> {
+  const matches = await allMatches(services, context, query, asOf, 'newest');
+  const sorted = await sortRows(services, query, matches);
+  const rows = sorted.slice(offset, offset + count);
+  const isWhole = offset === 0 && sorted.length <= count;
+  return {
+    rows,
+    total: query.total === 'none' ? undefined : sorted.length,
+    ...(isWhole ? {} : { first: { asOf } }),
+    ...(offset > 0 ? { previous: { asOf, offset: Math.max(0, offset - count) } } : {}),
+    ...(offset + count < sorted.length ? { next: { asOf, offset: offset + count } } : {}),
+  };
+}
+
+async function allMatches(
+  services: FhirServices,
+  context: Context,
+  query: SearchQuery,
+  asOf: number,
+  order: 'newest' | 'oldest',
+): Promise<VersionRow[]> {
+  const slices = new Slices();
+  const rows: VersionRow[] = [];
+  for await (const row of visible(services, context, query, asOf, order, 1000, undefined)) {
+    if (rows.length >= mostMatches) {
+      throw fhirError(
+        400,
+        'too-costly',
+        `More than ${mostMatches} resources match; narrow the search, or leave out _sort and _total.`,
+      );
+    }
+    rows.push(row);
+    const turn = slices.turn();
+    if (turn !== undefined) await turn;
+  }
+  return rows;
+}
+
+/** Matches in the store's order, without those that the principal may not see or that only seemed to match. */
+async function* visible(
+  services: FhirServices,
+  { principal }: Context,
+  { plan, recheck }: SearchQuery,
+  asOf: number,
+  order: 'newest' | 'oldest',
+  step: number,
+  from: number | undefined,
+): AsyncGenerator<VersionRow> {
+  let after = from;
+  for (;;) {
+    const found = await services.catalog.search({
+      plan,
+      asOf,
+      order,
+      ...(after === undefined ? {} : { after }),
+      limit: step,
+    });
+    for (const row of found) {
+      const decision = mayRead(services, principal, 's', row);
+      if (!(typeof decision === 'boolean' ? decision : await decision)) continue;
+      if (recheck !== undefined && !recheck((await services.opened.text(row)).value())) continue;
+      yield row;
+    }
+    if (found.length < step) return;
+    after = found[found.length - 1].leafIndex;
+  }
+}

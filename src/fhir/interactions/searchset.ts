@@ -1,0 +1,43 @@
+/** The Bundle that answers a search. Spec: https://hl7.org/fhir/R4/bundle.html#searchset */
+import type { Resource } from '../../base/resource.js';
+import type { VersionRow } from '../../commit/catalog.js';
+import { outcomeOf } from '../outcome.js';
+import type { Context } from '../request.js';
+import type { SearchQuery } from '../search/query.js';
+import type { FhirServices } from '../services.js';
+import { shapeResource, type Shape } from '../summary/shape.js';
+import type { Page } from './search-page.js';
+
+export async function searchset(
+  services: FhirServices,
+  { baseUrl }: Context,
+  query: SearchQuery,
+  page: Page,
+  included: readonly VersionRow[],
+  link: readonly { readonly relation: string; readonly url: string }[],
+): Promise<Resource> {
+  const { summary, elements, ignored } = query;
+  const shape: Shape = {
+    ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
+    ...(elements === undefined ? {} : { elements }),
+  };
+  const entryOf = async (row: VersionRow, mode: 'match' | 'include') => {
+    const { resourceType, id } = services.opened.header(row);
+    const text = services.opened.peek(row) ?? (await services.opened.text(row));
+    const resource = shapeResource(services.definitions, shape, text);
+    return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: { mode } };
+  };
+  const entry = await Promise.all([
+    ...page.rows.map((row) => entryOf(row, 'match')),
+    ...included.map((row) => entryOf(row, 'include')),
+  ]);
+  const notes = ignored.length === 0 ? [] : [{ resource: outcomeOf(ignored), search: { mode: 'outcome' } }];
+  const all = [...entry, ...notes];
+  return {
+    resourceType: 'Bundle',
+    type: 'searchset',
+    ...(page.total === undefined ? {} : { total: page.total }),
+    link,
+    ...(all.length > 0 ? { entry: all } : {}),
+  };
+}

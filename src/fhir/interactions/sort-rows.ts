@@ -1,0 +1,35 @@
+/** `_sort` by anything but `_lastUpdated`: keys come from the sealed headers, from the opened resource where a header has none. */
+import type { VersionRow } from '../../commit/catalog.js';
+import { Slices } from '../pause.js';
+import { compareSorted, type SearchQuery, type SortKey } from '../search/query.js';
+import type { FhirServices } from '../services.js';
+
+/** The matches in the order that the query wants; equal ones newest first, as they came. */
+export async function sortRows(
+  services: Pick<FhirServices, 'opened'>,
+  { sort }: SearchQuery,
+  rows: readonly VersionRow[],
+): Promise<VersionRow[]> {
+  const slices = new Slices();
+  const keyed: { row: VersionRow; keys: (SortKey | undefined)[] }[] = [];
+  for (const row of rows) {
+    keyed.push({ row, keys: await keysOf(services, sort, row) });
+    await slices.turn();
+  }
+  const compare = compareSorted(sort);
+  return keyed.sort((a, b) => compare(a.keys, b.keys)).map(({ row }) => row);
+}
+
+async function keysOf(
+  { opened }: Pick<FhirServices, 'opened'>,
+  sort: SearchQuery['sort'],
+  row: VersionRow,
+): Promise<(SortKey | undefined)[]> {
+  const { sortKeys } = opened.header(row);
+  const keys: (SortKey | undefined)[] = [];
+  for (const criterion of sort) {
+    const key = criterion.keyFromHeader(sortKeys);
+    keys.push(key === 'unknown' ? criterion.keyOf((await opened.text(row)).value()) : key);
+  }
+  return keys;
+}

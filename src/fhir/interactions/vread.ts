@@ -1,0 +1,22 @@
+/** vread: one version. Spec: https://hl7.org/fhir/R4/http.html#vread */
+import { fhirError } from '../../base/outcome.js';
+import { requireScope } from '../access.js';
+import { shapeOf, shaped } from '../summary/shape.js';
+import { instanceOf, type Interaction } from './interaction.js';
+import { notModifiedOr } from './read.js';
+import { release } from './release.js';
+
+export const vread: Interaction = async (services, request, context, parameters) => {
+  const { type, id } = instanceOf(parameters);
+  const { versionId = '' } = parameters;
+  requireScope(context.principal, type, 'r');
+  const isNumber = /^[1-9][0-9]{0,9}$/.test(versionId);
+  const row = isNumber
+    ? await services.catalog.version(services.names.resource(type, id), Number(versionId))
+    : undefined;
+  if (row === undefined || !(await release(services, context, 'vread', row))) {
+    throw fhirError(404, 'not-found', `${type}/${id}/_history/${versionId.slice(0, 64)} is not known.`);
+  }
+  if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} was deleted in version ${versionId}.`);
+  return shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row));
+};

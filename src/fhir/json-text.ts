@@ -1,0 +1,52 @@
+/**
+ * A resource whose JSON text is at hand as bytes: what the vault opens goes out without being parsed.
+ */
+import { parseJson, stringifyJson } from '../base/json.js';
+import type { Resource } from '../base/resource.js';
+
+export class JsonText {
+  /** @param bytes UTF-8 JSON text of one resource, without white space around it; never changed. */
+  constructor(readonly bytes: Uint8Array) {}
+
+  /** The resource, parsed anew at each call. */
+  value(): Resource {
+    return parseJson(asBuffer(this.bytes).toString('utf8')) as unknown as Resource;
+  }
+}
+
+/** The resource, parsed when it must be. */
+export function resourceOf(resource: Resource | JsonText): Resource {
+  return resource instanceof JsonText ? resource.value() : resource;
+}
+
+/** A Bundle whose entries may hold resources as JSON text. */
+export interface BundleOf {
+  resourceType: 'Bundle';
+  entry?: { resource?: Resource | JsonText; [element: string]: unknown }[];
+  [element: string]: unknown;
+}
+
+/** UTF-8 JSON text of a resource; resources at hand as text, also in the entries of a Bundle, are copied as they are. */
+export function toJsonBytes(resource: Resource | JsonText): Buffer {
+  if (resource instanceof JsonText) return asBuffer(resource.bytes);
+  const { entry } = resource as unknown as BundleOf;
+  if (resource.resourceType !== 'Bundle' || !Array.isArray(entry)) return Buffer.from(stringifyJson(resource));
+  const { entry: _, ...rest } = resource;
+  const pieces: Buffer[] = [Buffer.from(`${stringifyJson(rest).slice(0, -1)},"entry":[`)];
+  entry.forEach(({ resource: content, ...others }, index) => {
+    const text = stringifyJson(others);
+    pieces.push(Buffer.from(index === 0 ? '{' : ',{'));
+    if (content !== undefined) {
+      pieces.push(Buffer.from('"resource":'), toJsonBytes(content));
+      pieces.push(Buffer.from(text === '{}' ? '}' : `,${text.slice(1)}`));
+    } else {
+      pieces.push(Buffer.from(text.slice(1)));
+    }
+  });
+  pieces.push(Buffer.from(']}'));
+  return Buffer.concat(pieces);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,92 @@
+/**
+ * Opened versions in memory, so that what is read often is not fetched and opened each time.
+ *
+ * Bounded by bytes, least recently used goes first. Never on disk. Keyed by the digest of the sealed block, so an entry cannot be stale; the
+ * consent decision is made before each use.
+ */
+import type { VersionRow } from '../commit/catalog.js';
+import type { Header } from '../commit/header.js';
+import type { Records } from '../commit/records.js';
+import { JsonText } from './json-text.js';
+
+interface Opened {
+  header?: Header;
+  text?: JsonText;
+  sizeBytes: number;
+}
+
+/** What an entry costs beside its text. */
+const overheadBytes = 1024;
+
+export class OpenedCache {
+  private readonly entries = new Map<string, Opened>();
+  private sizeBytes = 0;
+
+  constructor(
+    private readonly records: Pick<Records, 'header' | 'open'>,
+    private readonly maxBytes = 48 * 1024 * 1024,
+  ) {}
+
+  /** The opened header of a version. */
+  header(row: VersionRow): Header {
+    if (row.block === undefined) return this.records.header(row);
+    const entry = this.entry(row.block);
+    return (entry.header ??= this.records.header(row));
+  }
+
+  /** The text of a version, or undefined when it is not at hand. */
+  peek(row: VersionRow): JsonText | undefined {
+    return row.block === undefined ? undefined : this.entry(row.block).text;
+  }
+
+  /** The text of a version, fetched and opened when it is not at hand. Call only after the decision that it may be read. */
+  async text(row: VersionRow): Promise<JsonText> {
+    const known = this.peek(row);
+    if (known !== undefined) return known;
+    const text = new JsonText(await this.records.open(row));
+    if (row.block !== undefined) this.keep(row.block, text);
+    return text;
+  }
+
+  /** Takes in what was just written. */
+  put(row: VersionRow, text: JsonText): void {
+    if (row.block !== undefined) this.keep(row.block, text);
+  }
+
+  /** Forgets everything (erasure, rotation of keys). */
+  clear(): void {
+    this.entries.clear();
+    this.sizeBytes = 0;
+  }
+
+  private keep(digest: Uint8Array, text: JsonText): void {
+    const entry = this.entry(digest);
+    if (entry.text !== undefined || text.bytes.length > this.maxBytes / 8) return;
+    entry.text = text;
+    entry.sizeBytes += text.bytes.length;
+    this.sizeBytes += text.bytes.length;
+    this.shrink();
+  }
+
+  private entry(digest: Uint8Array): Opened {
+    const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      entry = { sizeBytes: overheadBytes };
+      this.sizeBytes += overheadBytes;
+    } else {
+      this.entries.delete(key);
+    }
+    this.entries.set(key, entry);
+    this.shrink();
+    return entry;
+  }
+
+  private shrink(): void {
+    for (const [key, entry] of this.entries) {
+      if (this.sizeBytes <= this.maxBytes) return;
+      this.entries.delete(key);
+      this.sizeBytes -= entry.sizeBytes;
+    }
+  }
+}

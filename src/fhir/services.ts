@@ -1,0 +1,80 @@
+/**
+ * What the FHIR door stands on. Each interaction takes a Pick of it: just the services that it needs.
+ */
+import type { Clock } from '../base/clock.js';
+import type { Issue } from '../base/outcome.js';
+import type { Resource } from '../base/resource.js';
+import type { AccessLog } from '../commit/access-log.js';
+import type { Catalog } from '../commit/catalog.js';
+import type { Committer } from '../commit/committer.js';
+import type { Records } from '../commit/records.js';
+import type { ConsentGate, Principal } from '../consent/gate.js';
+import type { Names } from '../vault/names.js';
+import type { Definitions } from './definitions/definitions.js';
+import type { Cursors } from './interactions/cursors.js';
+import type { OpenedCache } from './opened-cache.js';
+import type { Operation } from './operations/operation.js';
+import type { Extractor } from './search/extract.js';
+import type { SearchContext } from './search/query.js';
+import type { Validator } from './validation/validator.js';
+
+export interface FhirConfig {
+  /** Public base URL with `/fhir`, without a slash at the end; absent: what the Host header says. */
+  readonly baseUrl?: string;
+  readonly maxBodyBytes: number;
+  /** PUT of an unknown id creates it. */
+  readonly updateCreate: boolean;
+  readonly conditionalDelete: 'single' | 'multiple';
+  /** References to resources that are not here refuse a write. */
+  readonly integrityOnWrite: boolean;
+  /** Resources that others refer to cannot be deleted. */
+  readonly integrityOnDelete: boolean;
+  readonly unknownProfile: 'warning' | 'error';
+  /** Matches on a page when the client does not say. */
+  readonly defaultCount: number;
+  /** Most matches on a page, whatever the client says. */
+  readonly maxCount: number;
+  readonly allowedOrigins: readonly string[];
+  /** Reference of the organisation that runs this server. */
+  readonly organization: string;
+}
+
+/** Informed of every Consent that was committed. */
+export interface ConsentFilings {
+  /** Throws FhirError 422 for an active Consent that cannot be compiled; called before the commit. */
+  check(consent: Resource): void;
+  onConsentWritten(consent: Resource): Promise<void>;
+  onConsentRevoked(consentId: string): Promise<void>;
+}
+
+export interface FhirServices {
+  readonly config: FhirConfig;
+  readonly clock: Clock;
+  readonly definitions: Definitions;
+  readonly catalog: Catalog;
+  readonly committer: Pick<Committer, 'submit'>;
+  readonly records: Pick<Records, 'header' | 'open'>;
+  readonly names: Names;
+  readonly opened: OpenedCache;
+  readonly search: SearchContext;
+  readonly extractor: Extractor;
+  readonly cursors: Cursors;
+  readonly validator: Validator;
+  readonly gate: ConsentGate;
+  readonly accessLog: Pick<AccessLog, 'append'>;
+  readonly consents?: ConsentFilings;
+  /** Who sends this, by its Authorization header. @throws FhirError 401 */
+  authenticate(authorization: string | undefined): Principal | Promise<Principal>;
+  /** How far a resource was validated, and the digest of the receipt that says so. */
+  readonly receiptOf?: (
+    resource: Resource,
+    issues: readonly Issue[],
+  ) => { readonly level: 0 | 1 | 2 | 3; readonly receiptDigest?: Uint8Array };
+  /** Resolves when the leaf is anchored (true), or when the time is over (false). */
+  readonly anchored?: (leafIndex: number, timeoutMs: number) => Promise<boolean>;
+  /** Operations beside the door's own (`$validate`, `$expand`, `$proof`, ...). */
+  readonly operations: readonly Operation[];
+  readonly xml?: { read(text: string): Resource; write(json: Buffer): string };
+  /** Writes what nobody foresaw into the log. */
+  reportDefect(requestId: string, error: unknown): void;
+}

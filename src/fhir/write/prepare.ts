@@ -1,0 +1,251 @@
+/**
+ * From operations to drafts: one ordered procedure that settles targets and links, checks everything, and refuses with all that is wrong.
+ *
+ * Works on the snapshot that `facts` reads; pauses so that other requests are served meanwhile.
+ */
+import { fhirError, type Issue } from '../../base/outcome.js';
+import type { Resource } from '../../base/resource.js';
+import type { Draft } from '../../commit/committer.js';
+import type { Principal, RecordAttributes } from '../../consent/gate.js';
+import { hasScope, permits } from '../access.js';
+import { rewriteLinks } from '../bundle/references.js';
+import type { Context } from '../request.js';
+import { JsonText } from '../json-text.js';
+import type { FhirServices } from '../services.js';
+import { Slices } from '../pause.js';
+import { grantFor, type Permission } from '../../smart/scopes.js';
+import { attributesOf } from './attributes.js';
+import { contentOf } from './content.js';
+import type { Facts } from './facts.js';
+import { Integrity } from './integrity.js';
+import { Links } from './links.js';
+import type { WriteOperation } from './operation.js';
+import { Problems, seenFrom } from './problems.js';
+import { targetsOf, type Target, type TargetServices } from './targets.js';
+
+export type PrepareServices = TargetServices & Pick<FhirServices, 'validator' | 'receiptOf' | 'consents'>;
+
+/** A target with what will be committed for it; no draft for `matched` and `nothing`. */
+export interface Prepared {
+  readonly target: Target;
+  readonly draft?: Draft;
+  /** The content as it was stored, after the commit. */
+  readonly rendered?: () => JsonText | undefined;
+  /** Warnings and hints of the validator. */
+  readonly issues: readonly Issue[];
+}
+
+/** @throws FhirError with every problem of every operation. */
+export async function prepare(
+  services: PrepareServices,
+  facts: Facts,
+  context: Context,
+  operations: readonly WriteOperation[],
+): Promise<Prepared[]> {
+  const slices = new Slices();
+  const problems = new Problems();
+  const targets = await settleTargets(services, facts, context, operations, problems, slices);
+  const links = new Links(services, targets);
+  await links.settleConditions(facts, context, problems, slices);
+  const integrity = new Integrity(services, facts, context, targets);
+  const prepared: Prepared[] = [];
+  for (const target of targets) {
+    const { operation } = target;
+    const done = await problems.collect(operation.requestPlace ?? operation.place, () =>
+      prepareTarget(services, facts, context, target, links, integrity, problems),
+    );
+    if (done !== undefined) prepared.push(done);
+    await slices.turn();
+  }
+  problems.throwIfAny();
+  return prepared;
+}
+
+async function settleTargets(
+  services: PrepareServices,
+  facts: Facts,
+  context: Context,
+  operations: readonly WriteOperation[],
+  problems: Problems,
+  slices: Slices,
+): Promise<Target[]> {
+  const targets: Target[] = [];
+  const taken = new Map<string, string>();
+  const conditions = new Map<string, Target>();
+  for (const operation of operations) {
+    const place = operation.requestPlace ?? operation.place;
+    const key = operation.interaction === 'create' ? `${operation.resourceType}?${operation.condition}` : '';
+    const same = operation.condition === undefined ? undefined : conditions.get(key);
+    if (same !== undefined) {
+      targets.push({ ...same, operation, kind: 'matched' });
+      continue;
+    }
+    const found = await problems.collect(place, () => targetsOf(services, facts, context, operation));
+    for (const target of found ?? []) {
+      targets.push(target);
+      if (operation.interaction === 'create' && operation.condition !== undefined) conditions.set(key, target);
+      if (target.kind !== 'matched' && target.kind !== 'nothing') refuseSecond(target, place, taken, problems);
+    }
+    await slices.turn();
+  }
+  return targets;
+}
+
+function refuseSecond(target: Target, place: string, taken: Map<string, string>, problems: Problems): void {
+  const name = `${target.resourceType}/${target.id}`;
+  const first = taken.get(name);
+  if (first === undefined) {
+    taken.set(name, place);
+    return;
+  }
+  const diagnostics = `${name} is written twice: here and at ${first}.`;
+  problems.add(400, [{ severity: 'error', code: 'duplicate', diagnostics, expression: place }]);
+}
+
+async function prepareTarget(
+  services: PrepareServices,
+  facts: Facts,
+  context: Context,
+  target: Target,
+  links: Links,
+  integrity: Integrity,
+  problems: Problems,
+): Promise<Prepared> {
+  const { operation, kind, resourceType, id, current } = target;
+  if (kind === 'matched' || kind === 'nothing') return { target, issues: [] };
+  requireFor(context.principal, target);
+  if (kind === 'delete') return { target, draft: await deletion(services, facts, context, target), issues: [] };
+
+  const versionId = (current?.versionId ?? 0) + 1;
+  const given = { ...(await newContent(services, operation, current)), resourceType, id };
+  const linked = rewriteLinks<Resource>(given, links.replacer(operation.fullUrl));
+  const before = current === undefined || current.isDeleted ? undefined : services.opened.header(current).attributes;
+  const content = contentOf(linked, id, versionId, before?.securityLabels);
+  const { resource } = content;
+
+  const found = services.validator.validate(linked, {
+    mode: kind === 'create' ? 'create' : 'update',
+    unknownProfile: services.config.unknownProfile,
+  });
+  const { place } = operation;
+  refuseInvalid(found, place, resourceType, problems);
+  const { terms, links: outgoing, patients, sortKeys } = services.extractor.extract(resource);
+  const author = before?.author ?? authorOf(context.principal);
+  const attributes = attributesOf(resource, patients, author);
+  const mayCollect = await permits(
+    services,
+    context.principal,
+    before === undefined ? 'collect' : 'correct',
+    attributes,
+  );
+  if (services.config.integrityOnWrite) {
+    const dangling = await integrity.dangling(linked, place, mayCollect);
+    if (dangling.length > 0) problems.add(422, dangling);
+  }
+  if (!mayCollect || !(await mayCorrect(services, context.principal, before))) throw notPermitted(operation);
+  refuseOutOfContext(context.principal, attributes, kind === 'create' ? 'c' : 'u');
+  if (resourceType === 'Consent') services.consents?.check(resource);
+  const receipt = services.receiptOf?.(linked, found) ?? { level: 1 as const };
+  let text: JsonText | undefined;
+  const draft: Draft = {
+    resourceType,
+    id,
+    versionId,
+    isDeleted: false,
+    render: (lastUpdated) => (text = new JsonText(content.render(lastUpdated))).bytes,
+    resource,
+    terms,
+    links: outgoing,
+    patients,
+    attributes,
+    sortKeys,
+    ...receipt,
+  };
+  return { target, draft, rendered: () => text, issues: found.map((issue) => seenFrom(place, resourceType, issue)) };
+}
+
+async function newContent(
+  services: PrepareServices,
+  { patch, resource, resourceType }: WriteOperation,
+  current: Target['current'],
+): Promise<Resource> {
+  if (patch !== undefined && current !== undefined) return patch((await services.opened.text(current)).value());
+  return resource ?? { resourceType };
+}
+
+function refuseInvalid(found: readonly Issue[], place: string, resourceType: string, problems: Problems): void {
+  const errors = found.filter(({ severity }) => severity === 'error' || severity === 'fatal');
+  if (errors.length === 0) return;
+  const status = errors.some(({ code }) => code === 'structure') ? 400 : 422;
+  problems.add(
+    status,
+    found.map((issue) => seenFrom(place, resourceType, issue)),
+  );
+}
+
+/** The organisation behind the principal, else the principal itself. */
+function authorOf({ actor, memberships }: Principal): string {
+  if (actor.startsWith('Organization/')) return actor;
+  return memberships.find((member) => member.startsWith('Organization/')) ?? actor;
+}
+
+async function mayCorrect(
+  services: PrepareServices,
+  principal: Principal,
+  before: RecordAttributes | undefined,
+): Promise<boolean> {
+  return before === undefined || permits(services, principal, 'correct', before);
+}
+
+function notPermitted({ place, requestPlace }: WriteOperation) {
+  return fhirError(403, 'forbidden', 'Consent does not permit this write.', requestPlace ?? place);
+}
+
+const permissionFor: Record<'create' | 'update' | 'delete', Permission> = { create: 'c', update: 'u', delete: 'd' };
+
+function requireFor(principal: Principal, { kind, resourceType, operation }: Target): void {
+  const permission = permissionFor[kind as 'create' | 'update' | 'delete'];
+  if (hasScope(principal, resourceType, permission)) return;
+  const diagnostics = `The token's scopes do not allow to ${kind} ${resourceType}.`;
+  throw fhirError(403, 'forbidden', diagnostics, operation.requestPlace);
+}
+
+/** A patient-level scope writes within the compartment of its patient alone. */
+function refuseOutOfContext(principal: Principal, attributes: RecordAttributes, permission: Permission): void {
+  const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
+  if (grant.kind !== 'some') return;
+  const isInside = principal.patient !== undefined && attributes.patients.includes(principal.patient);
+  if (isInside || grant.alternatives.some(({ patientOnly }) => !patientOnly)) return;
+  throw fhirError(403, 'forbidden', "The token's scopes cover records of its patient only.");
+}
+
+async function deletion(
+  services: PrepareServices,
+  facts: Facts,
+  context: Context,
+  { operation, resourceType, id, current }: Target,
+): Promise<Draft> {
+  if (current === undefined) throw new Error('a deletion has a current version');
+  const { attributes, level } = services.opened.header(current);
+  if (!(await permits(services, context.principal, 'correct', attributes))) throw notPermitted(operation);
+  if (services.config.integrityOnDelete) {
+    const plan = { kind: 'link-to', params: [], target: { kind: 'resource', names: [current.resource] } } as const;
+    const referring = await facts.matches(`refers to ${resourceType}/${id}`, plan, 1);
+    if (referring.length > 0) {
+      const diagnostics = `${resourceType}/${id} cannot be deleted: other resources refer to it.`;
+      throw fhirError(409, 'conflict', diagnostics, operation.requestPlace);
+    }
+  }
+  return {
+    resourceType,
+    id,
+    versionId: current.versionId + 1,
+    isDeleted: true,
+    render: () => new Uint8Array(0),
+    terms: new Uint8Array(0),
+    links: [],
+    patients: attributes.patients,
+    attributes,
+    level,
+  };
+}

@@ -1,0 +1,116 @@
+/**
+ * Writes operations, all or none: prepared on a snapshot, committed only if what they were decided upon still holds.
+ */
+import { fhirError } from '../../base/outcome.js';
+import type { Committed } from '../../commit/committer.js';
+import type { Context } from '../request.js';
+import type { FhirServices } from '../services.js';
+import { Facts } from './facts.js';
+import type { WriteOperation, Written } from './operation.js';
+import { prepare, type Prepared, type PrepareServices } from './prepare.js';
+
+export type WriteServices = PrepareServices & Pick<FhirServices, 'committer' | 'accessLog' | 'clock' | 'anchored'>;
+
+/** How often a write is prepared anew because others changed what it was decided upon. */
+const maxAttempts = 200;
+
+/**
+ * @param operations in the order in which they take effect; a conditional delete may give several results, in the same place.
+ * @throws FhirError with every problem of every operation; 409 `conflict` when others win all attempts.
+ */
+export async function write(
+  services: WriteServices,
+  context: Context,
+  operations: readonly WriteOperation[],
+): Promise<Written[]> {
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const facts = new Facts(services.catalog);
+    const prepared = await prepare(services, facts, context, operations);
+    const committed = await commit(services, context, facts, prepared);
+    if (committed === undefined) continue;
+    await afterCommit(services, context, prepared, committed);
+    return written(services, prepared, committed);
+  }
+  throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
+}
+
+/** @returns undefined when a fact no longer holds. */
+async function commit(
+  services: WriteServices,
+  context: Context,
+  facts: Facts,
+  prepared: readonly Prepared[],
+): Promise<Committed | undefined> {
+  const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
+  const recorded = recordAccess(services, context, prepared);
+  if (drafts.length === 0) {
+    await recorded;
+    return { seq: facts.asOf, time: 0, versions: [] };
+  }
+  const [committed] = await Promise.all([
+    services.committer.submit<Committed | undefined>(async (state) =>
+      (await facts.hold(state)) ? { drafts, result: (done) => done } : { drafts: [], result: () => undefined },
+    ),
+    recorded,
+  ]);
+  return committed;
+}
+
+/** The record of who wrote what is durable before the answer leaves; it is made beside the commit, not after it. */
+function recordAccess(
+  { accessLog, clock }: WriteServices,
+  { principal, requestId }: Context,
+  prepared: readonly Prepared[],
+): Promise<void> {
+  const patients = new Set(prepared.flatMap(({ draft }) => draft?.patients ?? []));
+  return accessLog.append({
+    time: clock.now(),
+    requestId,
+    actor: principal.actor,
+    ...(principal.client === undefined ? {} : { client: principal.client }),
+    purpose: principal.purposeOfUse,
+    interaction: prepared.length === 1 ? prepared[0].target.operation.interaction : 'transaction',
+    outcome: 'permit',
+    entities: prepared.map(({ target, draft }) => {
+      const versionId = draft?.versionId ?? target.current?.versionId;
+      return `${target.resourceType}/${target.id}${versionId === undefined ? '' : `/_history/${versionId}`}`;
+    }),
+    patients: [...patients],
+  });
+}
+
+async function afterCommit(
+  { consents, anchored }: WriteServices,
+  context: Context,
+  prepared: readonly Prepared[],
+  { versions }: Committed,
+): Promise<void> {
+  for (const { draft } of prepared) {
+    if (draft?.resourceType !== 'Consent' || consents === undefined) continue;
+    if (draft.resource === undefined) await consents.onConsentRevoked(draft.id);
+    else await consents.onConsentWritten(draft.resource);
+  }
+  const last = versions.at(-1);
+  if (context.waitForAnchorMs !== undefined && last !== undefined && anchored !== undefined) {
+    await anchored(last.leafIndex, context.waitForAnchorMs);
+  }
+}
+
+function written({ opened }: WriteServices, prepared: readonly Prepared[], { versions }: Committed): Written[] {
+  const byName = new Map(versions.map((version) => [`${version.resourceType}/${version.id}`, version]));
+  return prepared.map(({ target, issues, rendered }) => {
+    const { operation, kind, resourceType, id, current } = target;
+    const row = byName.get(`${resourceType}/${id}`)?.row ?? current;
+    const text = rendered?.();
+    if (text !== undefined && row !== undefined) opened.put(row, text);
+    return { operation, result: results[kind], resourceType, id, row, text, issues };
+  });
+}
+
+const results = {
+  create: 'created',
+  update: 'updated',
+  delete: 'deleted',
+  matched: 'matched',
+  nothing: 'nothing',
+} as const;
