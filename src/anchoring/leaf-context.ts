@@ -23,7 +23,7 @@ export async function openLeafContext(
   return context;
 }
 
-/** The context that a leaf's salt names; undefined when the store never had it. */
+/** The context that an opening names; undefined when the store never had it. */
 export async function findLeafContext(store: StateStore, id: Uint8Array): Promise<LeafContext | undefined> {
   const bytes = await store.getState(keyOf(id));
   if (bytes === undefined) return undefined;

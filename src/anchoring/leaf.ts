@@ -11,7 +11,7 @@ import { keystream, saltBytes } from './keystream.js';
 /** How far a version was validated: 0 parses, 1 base R4, 2 declared profiles, 3 all required and extensible bindings. */
 export type Level = 0 | 1 | 2 | 3;
 
-/** What all leaves of one server at one time have in common. Stored once (leaf-context.ts), named in leaf salts by its id. */
+/** What all leaves of one server at one time have in common. Stored once (leaf-context.ts), named in openings by its id. */
 export interface LeafContext {
   /** First 8 bytes of SHA-256 over the rest. */
   readonly id: Uint8Array;
@@ -48,7 +48,7 @@ export interface Leaf {
   /** RFC 6962 leaf hash, 32 bytes. */
   readonly leaf: Uint8Array;
   /** 24 bytes: context id (8), leaf salt (16). Secret like the resource itself. */
-  readonly salt: Uint8Array;
+  readonly opening: Uint8Array;
 }
 
 /** The parts of a leaf that are hashed, as a proof shows them. */
@@ -83,14 +83,14 @@ export function makeLeaf(context: LeafContext, input: WriteLeafInput): Leaf {
     urlHash: hashUrl(urlSalt, versionedUrl(context, input.reference)),
     receiptDigest: input.receiptDigest ?? noReceipt,
   };
-  return { leaf: leafHash(encodeLeaf(parts)), salt: Buffer.concat([context.id, input.salt]) };
+  return { leaf: leafHash(encodeLeaf(parts)), opening: Buffer.concat([context.id, input.salt]) };
 }
 
 /** The leaf of a deletion. */
 export function makeDeletionLeaf(context: LeafContext, input: DeletionLeafInput): Leaf {
   const urlHash = hashUrl(urlSaltOf(input.salt), versionedUrl(context, input.reference));
   const leaf = leafHash(encodeLeaf({ kind: 'deletion', urlHash, lastUpdated: input.lastUpdated }));
-  return { leaf, salt: Buffer.concat([context.id, input.salt]) };
+  return { leaf, opening: Buffer.concat([context.id, input.salt]) };
 }
 
 /** The log entry that a leaf is the hash of: 164 bytes for a version, 41 for a deletion. */
@@ -132,10 +132,10 @@ export function versionedUrl(context: LeafContext, reference: string): string {
   return `${context.baseUrl}/${reference}`;
 }
 
-/** Context id and leaf salt out of the `salt` of a Leaf. @throws RangeError when it has another length. */
-export function splitSalt(salt: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array } {
-  if (salt.byteLength !== 8 + saltBytes) throw new RangeError(`the salt of a leaf has ${8 + saltBytes} bytes`);
-  return { contextId: salt.subarray(0, 8), leafSalt: salt.subarray(8) };
+/** Context id and leaf salt out of the opening of a Leaf. @throws RangeError when it has another length. */
+export function readOpening(opening: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array } {
+  if (opening.byteLength !== 8 + saltBytes) throw new RangeError(`the opening of a leaf has ${8 + saltBytes} bytes`);
+  return { contextId: opening.subarray(0, 8), leafSalt: opening.subarray(8) };
 }
 
 /** A context with its id. */

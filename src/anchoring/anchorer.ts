@@ -1,0 +1,299 @@
+/**
+ * The anchorer: brings the log's head to the contract, batch by batch, in a loop of its own beside the requests.
+ *
+ * Every step starts from the contract's head, which alone decides what is anchored:
+ *
+ *     head = contract.head()                       the log must lead to it, or anchoring stops (LogDiverged)
+ *     record = outbox[head.batch + 1]              a batch that a crash, or a chain that lost blocks, left behind: sent again
+ *     no record, enough leaves -> facts, root, attestations, signed transaction -> outbox (durable) -> send
+ *
+ * A crash before the record is stored leaves nothing; after it, the same bytes are sent again. Sending twice cannot anchor twice: the contract takes
+ * only an extension of its head, and each batch extends exactly one.
+ */
+import { toHex } from '../base/bytes.js';
+import { decodeHead, encodeHeadCall, type HeadStatement, type StoredHead } from '../chain/anchor-log.js';
+import { ChainUnavailable, type Hex } from '../chain/chain.js';
+import { AnchorTracker } from './anchor-tracker.js';
+import { collectAttestations, type Attestor } from './attestation.js';
+import type { BatchFacts } from './batch-facts.js';
+import { BatchSender, type AnchorChain } from './batch-sender.js';
+import { Outbox, type BatchRecord, type StateStore } from './outbox.js';
+import type { TileStore } from './tile-store.js';
+
+export interface AnchorerOptions {
+  readonly chain: AnchorChain;
+  /** Address of the AnchorLog. */
+  readonly contract: Hex;
+  /** Block of its creation: where looking for its events begins. */
+  readonly fromBlock: number;
+  readonly tiles: TileStore;
+  readonly state: StateStore;
+  /** How many leaves the log has. */
+  leafCount(): number;
+  /** Facts of the leaves [from, until). */
+  facts(from: number, until: number): Promise<BatchFacts>;
+  readonly attestors: readonly Attestor[];
+  /** A batch is made when its oldest leaf has waited so long, ... Default 1,000. */
+  readonly maxAgeMs?: number;
+  /** ... or when there are so many leaves. Default 10,000. */
+  readonly maxLeaves?: number;
+  /** Blocks until a batch counts, its own included. Default 1. */
+  readonly confirmations?: number;
+  /** A transaction that is not mined after so long is sent again with a higher fee. Default 60,000. */
+  readonly bumpAfterMs?: number;
+  /** Default 30,000. */
+  readonly attestationTimeoutMs?: number;
+  /** Told about every change: metrics and the log of events. */
+  readonly onEvent?: (event: AnchorEvent) => void;
+}
+
+export type AnchorEvent =
+  | {
+      readonly kind: 'anchored';
+      readonly batch: number;
+      readonly size: number;
+      readonly leaves: number;
+      readonly gasUsed: bigint;
+      readonly txHash: Hex;
+    }
+  | { readonly kind: 'problem'; readonly message: string; readonly isChainAway: boolean };
+
+/** What the anchorer is doing, for metrics and health. */
+export interface AnchorStatus {
+  /** Leaves under a head with enough confirmations. */
+  readonly anchoredSize: number;
+  readonly logSize: number;
+  /** Newest batch with enough confirmations. */
+  readonly batch: number;
+  /** Why the last step failed; absent when it did not. */
+  readonly problem?: string;
+}
+
+/** The contract holds a head that this log does not lead to: a restored backup, or another log's contract. Needs a person. */
+export class LogDiverged extends Error {
+  override readonly name = 'LogDiverged';
+}
+
+interface Waiter {
+  readonly leafIndex: number;
+  readonly done: (isAnchored: boolean) => void;
+}
+
+export class Anchorer {
+  readonly chainId: number;
+  readonly contract: Hex;
+  readonly #options: Required<Omit<AnchorerOptions, 'onEvent'>> & Pick<AnchorerOptions, 'onEvent'>;
+  readonly #outbox: Outbox;
+  readonly #tracker: AnchorTracker;
+  readonly #sender: BatchSender;
+  readonly #waiters = new Set<Waiter>();
+  #oldestPendingMs: number | undefined;
+  #problem: string | undefined;
+  #loop: Promise<void> | undefined;
+  #isStopping = false;
+  #wake: () => void = () => undefined;
+
+  constructor(given: AnchorerOptions) {
+    const defaults = {
+      maxAgeMs: 1_000,
+      maxLeaves: 10_000,
+      confirmations: 1,
+      bumpAfterMs: 60_000,
+      attestationTimeoutMs: 30_000,
+    };
+    const options = { ...defaults, ...given };
+    this.#options = options;
+    this.contract = options.contract.toLowerCase() as Hex;
+    this.chainId = options.chain.chainId;
+    this.#outbox = new Outbox(options.state, this.chainId, this.contract);
+    this.#tracker = new AnchorTracker(
+      options.chain,
+      this.contract,
+      options.fromBlock,
+      options.confirmations,
+      this.#outbox,
+    );
+    this.#sender = new BatchSender(options.chain, this.contract, options.bumpAfterMs, this.#outbox);
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Ends the loop; what is under way is durable or not begun. */
+  async close(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake();
+    await this.#loop;
+    for (const waiter of [...this.#waiters]) waiter.done(false);
+  }
+
+  /** Tells that the log has grown. */
+  notify(): void {
+    if (this.#oldestPendingMs !== undefined && this.#pending() < this.#options.maxLeaves) return;
+    this.#oldestPendingMs ??= performance.now();
+    this.#wake();
+  }
+
+  status(): AnchorStatus {
+    const { batch, size } = this.#tracker.anchored;
+    const problem = this.#problem === undefined ? {} : { problem: this.#problem };
+    return { anchoredSize: size, batch, logSize: this.#options.leafCount(), ...problem };
+  }
+
+  /** True as soon as the leaf is anchored with enough confirmations, false after `timeoutMs`. Waiting makes its batch due at once. */
+  waitForAnchor(leafIndex: number, timeoutMs: number): Promise<boolean> {
+    if (this.#tracker.anchored.size > leafIndex) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        leafIndex,
+        done: (isAnchored) => {
+          clearTimeout(timer);
+          this.#waiters.delete(waiter);
+          resolve(isAnchored);
+        },
+      };
+      const timer = setTimeout(() => waiter.done(false), timeoutMs);
+      this.#waiters.add(waiter);
+      this.#wake();
+    });
+  }
+
+  /**
+   * The batch that took in a leaf, where the chain holds it now; undefined while it has not enough confirmations.
+   * @throws ChainUnavailable
+   */
+  async batchOf(leafIndex: number): Promise<BatchRecord | undefined> {
+    const { batch, size } = this.#tracker.anchored;
+    if (leafIndex >= size) return undefined;
+    const record = await this.#outbox.covering(leafIndex, batch);
+    return record && this.#tracker.recheck(record);
+  }
+
+  /**
+   * One step, for the loop and for tests: `moved` when something was done and the next step may follow at once, `waiting` for the chain, `idle`
+   * when there is nothing to do. @throws LogDiverged, ChainUnavailable, QuorumMissing, CallReverted: the loop tries again later.
+   */
+  async step(): Promise<'idle' | 'waiting' | 'moved'> {
+    const { chain, tiles, leafCount } = this.#options;
+    const total = leafCount();
+    await tiles.advance(total);
+    const head = decodeHead(await chain.call(this.contract, encodeHeadCall()));
+    await this.#assertLeadsTo(head);
+    await this.#follow(head);
+    if (total <= head.size) {
+      this.#oldestPendingMs = leafCount() > total ? performance.now() : undefined;
+      return this.#tracker.anchored.batch === head.batch ? 'idle' : 'waiting';
+    }
+    this.#oldestPendingMs ??= performance.now();
+    const stored = await this.#outbox.get(head.batch + 1);
+    if (stored !== undefined && extendsHead(stored.statement, head)) return this.#sender.drive(stored);
+    return this.#isDue(total - head.size, head.size) ? this.#sender.drive(await this.#prepare(head, total)) : 'idle';
+  }
+
+  async #run(): Promise<void> {
+    let [pollMs, failures] = [0, 0];
+    while (!this.#isStopping) {
+      try {
+        const outcome = await this.step();
+        this.#problem = undefined;
+        failures = 0;
+        pollMs =
+          outcome === 'moved' ? 0 : outcome === 'idle' ? this.#idleMs() : Math.min(Math.max(5, pollMs * 2), 1_000);
+      } catch (error) {
+        failures += 1;
+        this.#report(error as Error);
+        pollMs = Math.min(100 * 2 ** failures, 5_000);
+      }
+      if (pollMs > 0) await this.#sleep(pollMs);
+    }
+  }
+
+  #report(error: Error): void {
+    if (error.message !== this.#problem)
+      this.#options.onEvent?.({
+        kind: 'problem',
+        message: error.message,
+        isChainAway: error instanceof ChainUnavailable,
+      });
+    this.#problem = error.message;
+  }
+
+  /** Until the oldest leaf is due; an idle chain is looked at now and then, for re-organisations. */
+  #idleMs(): number {
+    if (this.#oldestPendingMs === undefined) return 5_000;
+    return Math.max(1, this.#oldestPendingMs + this.#options.maxAgeMs - performance.now());
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (this.#isStopping) this.#wake();
+    });
+    this.#wake = () => undefined;
+  }
+
+  #pending(): number {
+    return this.#options.leafCount() - this.#tracker.anchored.size;
+  }
+
+  #isDue(pending: number, headSize: number): boolean {
+    const age = performance.now() - (this.#oldestPendingMs ?? performance.now());
+    const isWaitedFor = [...this.#waiters].some(({ leafIndex }) => leafIndex >= headSize);
+    return isWaitedFor || pending >= this.#options.maxLeaves || age >= this.#options.maxAgeMs;
+  }
+
+  async #assertLeadsTo({ size, root }: StoredHead): Promise<void> {
+    const { tiles } = this.#options;
+    if (size > tiles.size) throw new LogDiverged(`the chain anchors ${size} leaves, the log has ${tiles.size}`);
+    const own = `0x${toHex(await tiles.root(size))}`;
+    if (own !== root) throw new LogDiverged(`the chain anchors the root ${root} at ${size} leaves, the log has ${own}`);
+  }
+
+  async #follow(head: StoredHead): Promise<void> {
+    for (const { record, gasUsed, txHash } of await this.#tracker.follow(head)) {
+      const { size, prevSize } = record.statement;
+      this.#options.onEvent?.({
+        kind: 'anchored',
+        batch: record.batch,
+        size,
+        leaves: size - prevSize,
+        gasUsed,
+        txHash,
+      });
+    }
+    for (const waiter of [...this.#waiters]) if (waiter.leafIndex < this.#tracker.anchored.size) waiter.done(true);
+  }
+
+  /** A new batch: attested, its transaction signed, durable in the outbox; not yet sent. */
+  async #prepare(head: StoredHead, total: number): Promise<BatchRecord> {
+    const { tiles, facts, attestors, attestationTimeoutMs } = this.#options;
+    const { until, profileSet, receiptsRoot, leastLevel } = await facts(head.size, total);
+    const root: Hex = `0x${toHex(await tiles.root(until))}`;
+    const [prevRoot, prevSize, epoch] = [head.root, head.size, head.epoch];
+    const statement: HeadStatement = {
+      root,
+      size: until,
+      prevRoot,
+      prevSize,
+      profileSet,
+      receiptsRoot,
+      leastLevel,
+      epoch,
+    };
+    const domain = { chainId: this.chainId, contract: this.contract };
+    const signatures = await collectAttestations(attestors, { domain, statement }, head.quorum, attestationTimeoutMs);
+    const transaction = await this.#sender.firstTransaction(statement, signatures);
+    const record = { batch: head.batch + 1, statement, signatures, transactions: [transaction] };
+    await this.#outbox.put(record);
+    return record;
+  }
+}
+
+function extendsHead(statement: HeadStatement, head: StoredHead): boolean {
+  return statement.prevSize === head.size && statement.prevRoot === head.root && statement.epoch === head.epoch;
+}
