@@ -3,7 +3,7 @@ import { Decimal } from './decimal.js';
 import { systemTypes, type TypeInfo } from './model.js';
 import { isCalendarWord, Quantity } from './quantity.js';
 import { Temporal, type TemporalKind } from './temporal.js';
-import { isObject, Node, TypeName, type Item, type JsonObject } from './values.js';
+import { isObject, Node, type Item, type JsonObject, type TypeName } from './values.js';
 
 /** A value without FHIR's wrapping: an integer is a number; complex elements stay the JSON objects that they are. */
 export type SystemValue = boolean | string | number | Decimal | Temporal | Quantity | TypeName | JsonObject;
@@ -28,21 +28,18 @@ const dayDurations: Readonly<Record<string, string>> = {
 /** @param type static type of raw items; a Node brings its own. @returns undefined for a primitive without value. */
 export function systemValue(item: Item, type: TypeInfo | undefined): SystemValue | undefined {
   if (item instanceof Node) return item.value === undefined ? undefined : systemValue(item.value, item.type);
-  switch (typeof item) {
-    case 'string': {
-      const kind = type?.system === undefined ? undefined : temporalKinds[type.system];
-      // A text that is no date is left as text: the validator, not this, complains of it.
-      return kind === undefined ? item : (Temporal.parse(kind, item) ?? item);
-    }
-    case 'number':
-      return type?.system === 'Decimal' || !Number.isSafeInteger(item) ? Decimal.of(item) : item;
-    case 'boolean':
-      return item;
-    default:
-      if (type?.system === 'Quantity' && !(item instanceof Quantity))
-        return quantityOf(item as JsonObject) ?? (item as JsonObject);
-      return item as SystemValue;
+  if (typeof item === 'string') {
+    const kind = type?.system === undefined ? undefined : temporalKinds[type.system];
+    // A text that is no date is left as text: the validator, not this, complains of it.
+    return kind === undefined ? item : (Temporal.parse(kind, item) ?? item);
   }
+  if (typeof item === 'number') {
+    return type?.system === 'Decimal' || !Number.isSafeInteger(item) ? Decimal.of(item) : item;
+  }
+  if (type?.system === 'Quantity' && typeof item === 'object' && !(item instanceof Quantity)) {
+    return quantityOf(item as JsonObject) ?? (item as JsonObject);
+  }
+  return item as SystemValue;
 }
 
 /** System.Quantity of a FHIR Quantity. @returns undefined without a value, or with a comparator: such a thing is a range. */

@@ -6,7 +6,7 @@ import { executionError } from './errors.js';
 import type { TypeInfo } from './model.js';
 import { compareQuantity, equivalentQuantity, Quantity } from './quantity.js';
 import { compareTemporal, Temporal } from './temporal.js';
-import { isObject, itemsOf, TypeName, type Collection, type Item, type JsonObject } from './values.js';
+import { isObject, itemsOf, rawOf, TypeName, type Collection, type Item, type JsonObject } from './values.js';
 
 /** A collection together with the static type of its raw items. */
 export interface Typed {
@@ -114,6 +114,8 @@ export function compareItems(
   b: Item,
   bType: TypeInfo | undefined,
 ): number | undefined {
+  const likeUnits = sameUnitOrder(rawOf(a), rawOf(b));
+  if (likeUnits !== undefined) return likeUnits;
   const left = systemValue(a, aType);
   const right = systemValue(b, bType);
   if (left === undefined || right === undefined) return undefined;
@@ -124,7 +126,16 @@ export function compareItems(
   if (times && (times[0].kind === 'time') === (times[1].kind === 'time')) return compareTemporal(times[0], times[1]);
   const quantities = quantityPair(left, right);
   if (quantities) return compareQuantity(quantities[0], quantities[1]);
+  // A FHIR Quantity without a value: nothing to compare.
+  if (aType?.system === 'Quantity' && bType?.system === 'Quantity') return undefined;
   throw executionError(`${describe(left)} and ${describe(right)} have no order`);
+}
+
+/** Two FHIR Quantities that name the same unit, or none, are compared by value, whatever their codes: so does the HL7 validator. */
+function sameUnitOrder(a: Item | undefined, b: Item | undefined): number | undefined {
+  if (!isObject(a) || !isObject(b) || a.unit !== b.unit) return undefined;
+  if (typeof a.value !== 'number' || typeof b.value !== 'number') return undefined;
+  return a.value - b.value;
 }
 
 /** Words for an error message; never the value itself. */

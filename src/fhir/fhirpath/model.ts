@@ -55,8 +55,7 @@ export class TypeInfo {
 
   /** True when this is `other` or derives from it. */
   isA(other: TypeInfo): boolean {
-    for (let type: TypeInfo | undefined = this; type; type = type.base) if (type === other) return true;
-    return false;
+    return this === other || (this.base?.isA(other) ?? false);
   }
 }
 

@@ -26,10 +26,7 @@ export const boundaryFunctions: FunctionTable = {
     if (value instanceof Temporal) return digitsOf(value)[value.fields.length - 1];
     const number = decimalOf(value);
     if (!number) throw executionError('precision(): a number or a time was expected');
-    return number
-      .abs()
-      .coefficient.toString()
-      .padStart(number.scale + 1, '0').length;
+    return number.scale;
   }),
   comparable: {
     arity: [1, 1],

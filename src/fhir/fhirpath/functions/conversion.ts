@@ -65,16 +65,10 @@ function toDecimal(value: SystemValue): Decimal | undefined {
 
 /** The text of a value; undefined for elements. */
 export function toText(value: SystemValue): string | undefined {
-  switch (typeof value) {
-    case 'string':
-      return value;
-    case 'number':
-    case 'boolean':
-      return String(value);
-    default:
-      if (value instanceof Decimal || value instanceof Temporal || value instanceof Quantity) return value.toString();
-      return undefined;
-  }
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  const printable = value instanceof Decimal || value instanceof Temporal || value instanceof Quantity;
+  return printable ? value.toString() : undefined;
 }
 
 function toTemporal(value: SystemValue, kind: 'date' | 'dateTime' | 'time'): Temporal | undefined {

@@ -104,8 +104,8 @@ function sortCode(site: CallSite): Code {
       }));
       rows.sort((a, b) => {
         for (let i = 0; i < keys.length; i += 1) {
-          const order = compareKeys(a.keys[i], b.keys[i], keys[i].code);
-          if (order !== 0) return keys[i].down ? -order : order;
+          const order = compareKeys(a.keys[i], b.keys[i], keys[i]);
+          if (order !== 0) return order;
         }
         return 0;
       });
@@ -114,7 +114,9 @@ function sortCode(site: CallSite): Code {
   };
 }
 
-function compareKeys(a: Item | undefined, b: Item | undefined, { type }: Code): number {
+/** Items without a key come first in both directions. */
+function compareKeys(a: Item | undefined, b: Item | undefined, key: { code: Code; down: boolean }): number {
   if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1;
-  return compareItems(a, type, b, type) ?? 0;
+  const order = compareItems(a, key.code.type, b, key.code.type) ?? 0;
+  return key.down ? -order : order;
 }
