@@ -62,6 +62,16 @@ export class Bindings {
     }
   }
 
+  /** True unless the code of `value` is known to be outside of the value set. A value without a code is in none. */
+  isIn(valueSet: string, type: string, value: unknown): boolean {
+    if (typeof value === 'string') return this.terminology.validateCode({ code: value }, valueSet).result === 'in';
+    if (typeof value !== 'object' || value === null) return false;
+    const codings = type === 'CodeableConcept' ? ((value as { coding?: Coding[] }).coding ?? []) : [value as Coding];
+    return codings.some(
+      ({ system = '', code }) => typeof code === 'string' && this.terminology.validateCode({ system, code }, valueSet).result === 'in',
+    );
+  }
+
   private resolve(binding: Binding): Bound | 'none' {
     const extension = binding.extension?.find(({ url }) => url === maxValueSet);
     const maximum = (extension?.valueCanonical ?? extension?.valueUri) as string | undefined;

@@ -6,6 +6,7 @@ import type { Terminology } from '../terminology/terminology.js';
 import { Bindings } from './bindings.js';
 import { Bundles } from './bundle.js';
 import { checkByType } from './check-resource.js';
+import { noteCoverage } from './coverage.js';
 import type { Engine } from './engine.js';
 import { fhirPaths } from './fhir-paths.js';
 import { Invariants } from './invariants.js';
@@ -23,12 +24,13 @@ export interface ValidatorServices {
 /** A validator for the definitions and terminology in `services`. Building costs little; profiles compile when they are first met. */
 export function createValidator(services: ValidatorServices): Validator {
   const { definitions, terminology } = services;
+  const shapes = new Shapes(definitions);
   const engine: Engine = {
     definitions,
-    shapes: new Shapes(definitions),
+    shapes,
     bindings: new Bindings(terminology),
     invariants: new Invariants(fhirPaths(definitions)),
-    profiles: new Profiles(),
+    profiles: new Profiles(definitions, shapes),
     bundles: new Bundles(),
   };
   return { validate: (resource, options = {}) => validate(engine, resource, options) };
@@ -43,5 +45,6 @@ function validate(engine: Engine, resource: Resource, options: ValidationOptions
   const run = new Run(engine, options, { resource, path, kind: 'root' });
   if (options.mode === 'delete') return [];
   checkByType(run, run.frame);
+  noteCoverage(run.issues, run.coverage);
   return run.issues;
 }

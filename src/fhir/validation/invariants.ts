@@ -6,7 +6,7 @@
  */
 import type { Constraint } from '../definitions/types.js';
 import type { CompiledPath } from '../fhirpath/fhirpath.js';
-import { outermost } from './reference.js';
+import { corrected } from './errata.js';
 import type { Frame, Holder, Run } from './run.js';
 import type { Property, Shape } from './shapes.js';
 
@@ -88,7 +88,7 @@ export class Invariants {
         constraint,
         isBestPractice:
           constraint.extension?.some(({ url, valueBoolean }) => url === bestPractice && valueBoolean === true) ?? false,
-        path: this.path(constraint.expression as string, type),
+        path: this.path(corrected(constraint.expression as string), type),
       }));
   }
 
@@ -118,6 +118,3 @@ export class Invariants {
     return (run.frame.scope ??= this.paths.scope(run, run.frame)) as never;
   }
 }
-
-/** %rootResource: the resource itself, or the one that contains it. */
-export const rootResourceOf = (frame: Frame): Frame => outermost(frame);

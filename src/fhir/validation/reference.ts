@@ -6,7 +6,6 @@
 import type { Resource } from '../../base/resource.js';
 import { coreStructure } from '../definitions/definitions.js';
 import { shown, type Frame, type Run } from './run.js';
-import type { Property } from './shapes.js';
 import type { TypeRule } from './type-rules.js';
 
 /** What a reference leads to, as far as this document tells. */
@@ -20,7 +19,7 @@ export interface Target {
 
 export const referenceRule: TypeRule = (run, value, path, member) => {
   const { reference, type } = value as { reference?: unknown; type?: unknown };
-  if (typeof type === 'string') checkStatedType(run, member, type, path);
+  if (typeof type === 'string') checkStatedType(run, member.targets, type, path);
   if (typeof reference !== 'string' || reference.length === 0) return;
   const target = resolve(run, reference);
   if (target === 'missing') {
@@ -32,7 +31,9 @@ export const referenceRule: TypeRule = (run, value, path, member) => {
     run.error('structure', 'reference-type', path, text);
   }
   const isInside = target.resource !== undefined;
-  if (isInside || (run.options.checkReferenceTypes ?? true)) checkTargetType(run, member, target, reference, path);
+  if (isInside || (run.options.checkReferenceTypes ?? true)) {
+    checkTargetType(run, member.targets, member.definedAt, target, reference, path);
+  };
 };
 
 /** A canonical that is a fragment leads to a contained resource. */
@@ -74,19 +75,51 @@ function typeInUrl(run: Run, reference: string): string | undefined {
 
 const typeName = (type: string): string => (type.startsWith(coreStructure) ? type.slice(coreStructure.length) : type);
 
-function checkStatedType(run: Run, member: Property, type: string, path: string): void {
-  const allowed = targetTypes(run, member.targets);
+function checkStatedType(run: Run, targets: readonly string[], type: string, path: string): void {
+  const allowed = targetTypes(run, targets);
   if (allowed === 'any' || allowed.has(typeName(type))) return;
   const text = `Reference.type is ${shown(type)}; expected ${[...allowed].join(', ')}`;
   run.error('structure', 'reference-type', path, text);
 }
 
-function checkTargetType(run: Run, member: Property, target: Target, reference: string, path: string): void {
+function checkTargetType(
+  run: Run,
+  targets: readonly string[],
+  element: string,
+  target: Target,
+  reference: string,
+  path: string,
+): void {
   if (target.type === undefined) return;
-  const allowed = targetTypes(run, member.targets);
+  const allowed = targetTypes(run, targets);
   if (allowed === 'any' || allowed.has(target.type)) return;
-  const text = `${shown(reference)} is a ${target.type}; ${member.definedAt} may refer to ${[...allowed].join(', ')}`;
+  const text = `${shown(reference)} is a ${target.type}; ${element} may refer to ${[...allowed].join(', ')}`;
   run.error('structure', 'reference-target', path, text);
+}
+
+/** Checks the type of what the Reference `value` leads to by the target profiles of a profile. */
+export function checkTargets(run: Run, targets: readonly string[], element: string, value: unknown, path: string): void {
+  const { reference, type } = value as { reference?: unknown; type?: unknown };
+  if (typeof type === 'string') checkStatedType(run, targets, type, path);
+  if (typeof reference !== 'string' || reference.length === 0) return;
+  const target = resolve(run, reference);
+  if (target === 'missing') return;
+  if (target.resource || (run.options.checkReferenceTypes ?? true)) checkTargetType(run, targets, element, target, reference, path);
+}
+
+/** Checks that a target inside the document follows one of the profiles `targets`, when one of them is more than a type. */
+export function conformsToOneTarget(run: Run, targets: readonly string[], element: string, value: unknown, path: string): void {
+  const { reference } = value as { reference?: unknown };
+  if (typeof reference !== 'string') return;
+  const target = resolve(run, reference);
+  if (target === 'missing' || !target.resource || target.type === undefined) return;
+  const { resource, type } = target;
+  const fitting = targets.filter((url) => run.engine.definitions.structureDefinition(url)?.type === type);
+  if (fitting.length === 0 || fitting.includes(coreStructure + type)) return;
+  const item = { value: resource, sibling: undefined, path: `${path}.resolve()`, type };
+  if (fitting.some((url) => run.engine.profiles.conforms(run, url, item))) return;
+  const text = `the target of ${shown(reference)} follows none of the profiles ${fitting.join(', ')} that ${element} asks for`;
+  run.error('structure', 'reference-profile', path, text);
 }
 
 const targetSets = new WeakMap<readonly string[], ReadonlySet<string> | 'any'>();

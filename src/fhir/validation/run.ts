@@ -49,6 +49,21 @@ export class Run {
     public frame: Frame,
   ) {}
 
+  private readonly checking = new Map<object, Set<unknown>>();
+
+  /** True when `value` is being checked by `rule` already, further out (references may go round); else it is from now on. */
+  isChecking(rule: object, value: unknown): boolean {
+    let values = this.checking.get(rule);
+    if (!values) this.checking.set(rule, (values = new Set()));
+    if (values.has(value)) return true;
+    values.add(value);
+    return false;
+  }
+
+  isDone(rule: object, value: unknown): void {
+    this.checking.get(rule)?.delete(value);
+  }
+
   error(code: IssueCode, rule: string, expression: string, diagnostics: string): void {
     this.issues.push({ severity: 'error', code, diagnostics, expression, rule });
   }

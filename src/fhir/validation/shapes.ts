@@ -60,7 +60,7 @@ export interface Shape {
   readonly compiled: { invariants?: unknown };
 }
 
-/** Checked by hand in check-object.ts, narrative.ts and contained.ts. */
+/** Checked by hand in check-object.ts, extension.ts, contained.ts, narrative.ts and reference.ts. */
 export const universalConstraints: ReadonlySet<string> = new Set([
   'ele-1',
   'ext-1',
@@ -71,6 +71,7 @@ export const universalConstraints: ReadonlySet<string> = new Set([
   'dom-6',
   'txt-1',
   'txt-2',
+  'ref-1',
 ]);
 
 const systemTypes = 'http://hl7.org/fhirpath/System.';

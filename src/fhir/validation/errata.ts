@@ -1,0 +1,76 @@
+/**
+ * Invariants whose FHIRPath in R4 (4.0.1) does not say what their text says, with an expression that does.
+ *
+ * Each stands as HL7 corrected it later (R4B, R5 or its own validator). A rule is replaced only where its expression is the published one.
+ */
+
+interface Erratum {
+  readonly published: string;
+  readonly corrected: string;
+}
+
+const name = "name.matches('[A-Z]([A-Za-z0-9_]){0,254}')";
+
+const errata: readonly Erratum[] = [
+  {
+    // ras-2: no probability is no breach.
+    published: 'probability is decimal implies (probability as decimal) <= 100',
+    corrected: '(probability.exists() and (probability is decimal)) implies ((probability as decimal) <= 100)',
+  },
+  {
+    // que-12: two conditions are more than one.
+    published: 'enableWhen.count() > 2 implies enableBehavior.exists()',
+    corrected: 'enableWhen.count() >= 2 implies enableBehavior.exists()',
+  },
+  {
+    // que-7: the FHIR type.
+    published: "operator = 'exists' implies (answer is Boolean)",
+    corrected: "operator = 'exists' implies (answer is boolean)",
+  },
+  {
+    // bdl-8: no fullUrl is no breach.
+    published: "fullUrl.contains('/_history/').not()",
+    corrected: "fullUrl.exists() implies fullUrl.contains('/_history/').not()",
+  },
+  {
+    // tim-9: `when` repeats.
+    published: "offset.empty() or (when.exists() and ((when in ('C' | 'CM' | 'CD' | 'CV')).not()))",
+    corrected: "offset.empty() or (when.exists() and when.select($this in ('C' | 'CM' | 'CD' | 'CV')).allFalse())",
+  },
+  {
+    // The names of definitions: no name is no breach, and the whole name counts.
+    published: name,
+    corrected: "name.exists() implies name.matches('^[A-Z]([A-Za-z0-9_]){0,254}$')",
+  },
+  {
+    // con-3: the category is a CodeableConcept.
+    published:
+      "clinicalStatus.exists() or verificationStatus.coding.where(system='http://terminology.hl7.org/CodeSystem/condition-ver-status' and code = 'entered-in-error').exists() or category.select($this='problem-list-item').empty()",
+    corrected:
+      "clinicalStatus.exists() or verificationStatus.coding.where(system='http://terminology.hl7.org/CodeSystem/condition-ver-status' and code = 'entered-in-error').exists() or category.coding.where(system='http://terminology.hl7.org/CodeSystem/condition-category' and code = 'problem-list-item').empty()",
+  },
+  {
+    // opd-3: a parameter may have the type of a resource.
+    published: "targetProfile.exists() implies (type = 'Reference' or type = 'canonical')",
+    corrected:
+      "targetProfile.exists() implies (type = 'Reference' or type = 'canonical' or type.memberOf('http://hl7.org/fhir/ValueSet/resource-types'))",
+  },
+  {
+    // eld-19, eld-20: the whole path counts.
+    published:
+      "path.matches('[^\\\\s\\\\.,:;\\\\\\'\"\\\\/|?!@#$%&*()\\\\[\\\\]{}]{1,64}(\\\\.[^\\\\s\\\\.,:;\\\\\\'\"\\\\/|?!@#$%&*()\\\\[\\\\]{}]{1,64}(\\\\[x\\\\])?(\\\\:[^\\\\s\\\\.]+)?)*')",
+    corrected:
+      "path.matches('^[^\\\\s\\\\.,:;\\\\\\'\"\\\\/|?!@#$%&*()\\\\[\\\\]{}]{1,64}(\\\\.[^\\\\s\\\\.,:;\\\\\\'\"\\\\/|?!@#$%&*()\\\\[\\\\]{}]{1,64}(\\\\[x\\\\])?(\\\\:[^\\\\s\\\\.]+)?)*$')",
+  },
+  {
+    published: "path.matches('[A-Za-z][A-Za-z0-9]*(\\\\.[a-z][A-Za-z0-9]*(\\\\[x])?)*')",
+    corrected: "path.matches('^[A-Za-z][A-Za-z0-9]*(\\\\.[a-z][A-Za-z0-9]*(\\\\[x])?)*$')",
+  },
+];
+
+const corrections = new Map(errata.map(({ published, corrected }) => [published, corrected]));
+
+/** The expression to evaluate for a published one. */
+export function corrected(expression: string): string {
+  return corrections.get(expression) ?? expression;
+}
