@@ -2,6 +2,7 @@
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { requireScope } from '../access.js';
+import { applyFhirPathPatch } from '../patch/fhirpath-patch.js';
 import { applyJsonPatch } from '../patch/json-patch.js';
 import type { FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
@@ -65,12 +66,19 @@ export function patchOf(
 }
 
 function changeOf(
-  _services: Pick<FhirServices, 'definitions'>,
+  { definitions }: Pick<FhirServices, 'definitions'>,
   body: unknown,
   bodyFormat: FhirRequest['bodyFormat'],
 ): (present: Resource) => Resource {
   if (bodyFormat === 'json-patch' || (bodyFormat === 'json' && Array.isArray(body))) {
     return (present) => applyJsonPatch(present, body);
   }
-  throw fhirError(415, 'not-supported', 'A patch comes as application/json-patch+json.');
+  if ((bodyFormat === 'json' || bodyFormat === 'xml') && typeof body === 'object' && body !== null) {
+    return (present) => applyFhirPathPatch(definitions, present, body as Resource);
+  }
+  throw fhirError(
+    415,
+    'not-supported',
+    'A patch comes as application/json-patch+json, or as Parameters (FHIRPath Patch).',
+  );
 }

@@ -27,9 +27,15 @@ describe('JSON Patch', () => {
   it('keeps the exact text of decimals, of the document and of the patch', () => {
     const document = parseJson('{"valueQuantity":{"value":1.50},"other":{"value":2.0}}');
     const patch = parseJson('[{"op":"replace","path":"/valueQuantity/value","value":7.00}]');
-    assert.equal(stringifyJson(applyJsonPatch(document, patch)), '{"valueQuantity":{"value":7.00},"other":{"value":2.0}}');
+    assert.equal(
+      stringifyJson(applyJsonPatch(document, patch)),
+      '{"valueQuantity":{"value":7.00},"other":{"value":2.0}}',
+    );
     const move = parseJson('[{"op":"move","from":"/other/value","path":"/moved"}]');
-    assert.equal(stringifyJson(applyJsonPatch(document, move)), '{"valueQuantity":{"value":1.50},"other":{},"moved":2.0}');
+    assert.equal(
+      stringifyJson(applyJsonPatch(document, move)),
+      '{"valueQuantity":{"value":1.50},"other":{},"moved":2.0}',
+    );
   });
 
   it('a failing test changes nothing and is 422; a patch that is no array is 400', () => {
