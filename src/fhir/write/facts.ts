@@ -7,7 +7,7 @@
  */
 import type { Term } from '../../base/ids.js';
 import type { Catalog, VersionRow } from '../../commit/catalog.js';
-import type { CommitState } from '../../commit/committer.js';
+import type { CommitState } from '../../commit/draft.js';
 import type { Plan } from '../search/plan.js';
 
 type Fact =
@@ -37,9 +37,9 @@ export class Facts {
     return row;
   }
 
-  /** The first `limit` matches, oldest first. */
+  /** The first `limit` matches, newest first. */
   async matches(key: string, plan: Plan, limit: number): Promise<VersionRow[]> {
-    const rows = await this.catalog.search({ plan, asOf: this.asOf, order: 'oldest', limit });
+    const rows = await this.catalog.search({ plan, asOf: this.asOf, order: 'newest', limit });
     this.facts.set(`m${key}`, { kind: 'matches', plan, limit, leafIndexes: rows.map((row) => row.leafIndex) });
     return rows;
   }

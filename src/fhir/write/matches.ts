@@ -16,7 +16,7 @@ export type MatchServices = Pick<
 const enough = 50;
 
 /**
- * Versions that match `criteria` (`identifier=s|v`), oldest first.
+ * Versions that match `criteria` (`identifier=s|v`), newest first.
  * @throws FhirError 400 `invalid` for criteria that are no search.
  */
 export async function visibleMatches(

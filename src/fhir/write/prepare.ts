@@ -5,7 +5,7 @@
  */
 import { fhirError, type Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
-import type { Draft } from '../../commit/committer.js';
+import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
 import { hasScope, permits } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';

@@ -2,7 +2,7 @@
  * Writes operations, all or none: prepared on a snapshot, committed only if what they were decided upon still holds.
  */
 import { fhirError } from '../../base/outcome.js';
-import type { Committed } from '../../commit/committer.js';
+import type { Committed } from '../../commit/draft.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { Facts } from './facts.js';

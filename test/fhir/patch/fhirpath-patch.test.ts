@@ -16,7 +16,9 @@ function resourceIn(text: string, element: string) {
 }
 
 describe('FHIRPath Patch', () => {
-  const cases = [...readFileSync(corpus, 'utf8').matchAll(/<case name="([^"]*)"[^>]*>([\s\S]*?)<\/case>/g)];
+  // The cases spell line ends in two ways, which their own comparison does not tell apart.
+  const text = readFileSync(corpus, 'utf8').replace(/\r|&#(?:13|x0?D);/gi, '');
+  const cases = [...text.matchAll(/<case name="([^"]*)"[^>]*>([\s\S]*?)<\/case>/g)];
 
   it('has the 33 official cases', () => {
     assert.equal(cases.length, 33);
