@@ -38,3 +38,13 @@ export interface AccessLog {
   head(): { count: number; digest: Uint8Array };
   close(): Promise<void>;
 }
+
+/** The record could not be made durable: the answer must not leave. */
+export class AccessLogUnavailable extends Error {
+  override readonly name = 'AccessLogUnavailable';
+}
+
+/** Records are missing or were altered. */
+export class AccessLogBroken extends Error {
+  override readonly name = 'AccessLogBroken';
+}

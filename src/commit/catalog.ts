@@ -39,7 +39,7 @@ export interface VersionRecord {
   readonly block?: BlockDigest;
   /** One for each compartment that the resource is in, at least one; empty for a deletion. */
   readonly keyWraps: readonly KeyWrap[];
-  /** Sealed header (see commit/header.ts): type, id, versionId, consent attributes, leaf salt. */
+  /** Sealed header (see commit/header.ts): type, id, versionId, consent attributes, opening of the leaf. */
   readonly header: Uint8Array;
   /** Leaf of the anchored log, 32 bytes (RFC 6962 leaf hash). */
   readonly leaf: Uint8Array;
@@ -127,10 +127,11 @@ export interface Catalog {
 
   history(request: HistoryRequest): VersionRow[] | Promise<VersionRow[]>;
 
+  /** Nothing is listed twice. @throws SearchTooCostly when too many candidates would have to be looked at (the adapter documents its limit). */
   search(request: SearchRequest): VersionRow[] | Promise<VersionRow[]>;
 
-  /** How many a search finds in all. */
-  count(plan: Plan, asOf: number): number | Promise<number>;
+  /** How many a search finds in all; counting ends at `limit`. @throws SearchTooCostly */
+  count(plan: Plan, asOf: number, limit?: number): number | Promise<number>;
 
   /** Targets of the links of versions (by leafIndex), for `_include`; `params` empty: all. */
   linksOf(leafIndex: number, params: readonly Term[]): Link[] | Promise<Link[]>;
@@ -160,4 +161,12 @@ export class AppendConflict extends Error {
 
 export class CatalogUnavailable extends Error {
   override readonly name = 'CatalogUnavailable';
+}
+
+/** A search was ended because it had to look at too many candidates. */
+export class SearchTooCostly extends Error {
+  override readonly name = 'SearchTooCostly';
+  constructor(readonly scanned: number) {
+    super(`the search looked at ${scanned} candidates without an end; narrow it down`);
+  }
 }

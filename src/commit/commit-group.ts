@@ -1,0 +1,92 @@
+/** Entries that are committed together: one block-store write, one append. */
+import type { SealedBlock } from '../ipfs/block-store.js';
+import { FreshKeys } from '../vault/vault.js';
+import type { Entry, Head, VersionRow } from './catalog.js';
+import type { Committed, Decision, Draft, Procedure } from './draft.js';
+import type { SealedEntry } from './entry-sealer.js';
+
+/** A writer whose procedure has not been committed or refused yet. */
+export interface Waiting {
+  readonly procedure: Procedure<unknown>;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  attempts: number;
+}
+
+interface Member {
+  readonly waiting: Waiting;
+  readonly decision: Decision<unknown>;
+  readonly committed: Committed;
+}
+
+const fullVersions = 1_000;
+const fullBytes = 16 * 1024 * 1024;
+
+export class CommitGroup {
+  readonly fresh = new FreshKeys();
+  readonly entries: Entry[] = [];
+  readonly blocks: SealedBlock[] = [];
+  readonly members: Member[] = [];
+  private readonly drafted = new Set<string>();
+  private sizeBytes = 0;
+
+  /** @param head the state that the group extends. */
+  constructor(readonly head: Head) {}
+
+  get isEmpty(): boolean {
+    return this.entries.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.leafCount - this.head.leafCount >= fullVersions || this.sizeBytes >= fullBytes;
+  }
+
+  get nextSeq(): number {
+    return this.head.seq + this.entries.length + 1;
+  }
+
+  /** `lastUpdated` of the newest entry, committed or in this group. */
+  get time(): number {
+    return this.entries.at(-1)?.time ?? this.head.time;
+  }
+
+  private get leafCount(): number {
+    return this.entries.reduce((sum, { versions }) => sum + versions.length, this.head.leafCount);
+  }
+
+  hasDraftOf(resource: Uint8Array): boolean {
+    return this.drafted.has(Buffer.from(resource).toString('latin1'));
+  }
+
+  add(waiting: Waiting, decision: Decision<unknown>, { entry, blocks }: SealedEntry): void {
+    const first = this.leafCount;
+    this.entries.push(entry);
+    for (const block of blocks) {
+      this.blocks.push(block);
+      this.sizeBytes += block.bytes.byteLength;
+    }
+    for (const { resource } of entry.versions) this.drafted.add(Buffer.from(resource).toString('latin1'));
+    this.members.push({ waiting, decision, committed: committedBy(entry, decision.drafts, first) });
+  }
+}
+
+function committedBy(entry: Entry, drafts: readonly Draft[], firstLeaf: number): Committed {
+  const versions = entry.versions.map((version, index) => {
+    const { resourceType, id } = drafts[index]!;
+    const { resource, versionId, isDeleted, lastUpdated, block, keyWraps, header } = version;
+    const leafIndex = firstLeaf + index;
+    const row: VersionRow = {
+      resource,
+      versionId,
+      isDeleted,
+      lastUpdated,
+      ...(block === undefined ? {} : { block }),
+      keyWraps,
+      header,
+      leafIndex,
+      seq: entry.seq,
+    };
+    return { resourceType, id, versionId, lastUpdated, isDeleted, leafIndex, row };
+  });
+  return { seq: entry.seq, time: entry.time, versions };
+}

@@ -1,0 +1,218 @@
+/**
+ * The only writer of a server: runs procedures one after the other and commits what they decide, in groups.
+ *
+ * Writers that arrive while a group is being made durable form the next group; a lone writer does not wait for company. Each procedure's
+ * drafts are one entry. Preconditions are evaluated against the very state that the entry extends, so that conditional writes cannot race.
+ */
+import type { Clock } from '../base/clock.js';
+import type { Term } from '../base/ids.js';
+import type { Plan } from '../fhir/search/plan.js';
+import type { BlockStore } from '../ipfs/block-store.js';
+import { FreshKeys } from '../vault/vault.js';
+import { AppendConflict, CatalogUnavailable, type Catalog, type VersionRow } from './catalog.js';
+import { CommitGroup, type Waiting } from './commit-group.js';
+import type { Committed, CommitState, CommittedVersion, Decision, Draft, Procedure } from './draft.js';
+import { EntrySealer, type SealerServices } from './entry-sealer.js';
+
+export interface CommitterServices extends SealerServices {
+  readonly catalog: Catalog;
+  readonly blocks: BlockStore;
+  readonly clock: Clock;
+  /** Told of each entry after it is durable, in log order. Must not throw. */
+  readonly onCommit?: (entry: CommittedEntry) => void;
+}
+
+export interface CommittedEntry {
+  readonly seq: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly versions: readonly CommittedVersion[];
+}
+
+/** Another process may win a race so many times in a row before the writer is told. */
+const mostAttempts = 20;
+
+export class Committer {
+  private readonly queue: Waiting[] = [];
+  private readonly sealer: EntrySealer;
+  private group: CommitGroup;
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly services: CommitterServices) {
+    this.sealer = new EntrySealer(services);
+    this.group = new CommitGroup(services.catalog.head());
+  }
+
+  /** Procedures that wait for their turn. */
+  get queued(): number {
+    return this.queue.length;
+  }
+
+  /**
+   * Resolves when what `procedure` decided is durable.
+   * @throws what the procedure throws; BlockStoreUnavailable, CatalogUnavailable when it could not be made durable (a lost reply may mean that
+   *   it was); AppendConflict when another process kept winning.
+   */
+  submit<R>(procedure: Procedure<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0 });
+      this.running ??= this.run();
+    });
+  }
+
+  /** Resolves when everything submitted is settled. */
+  async close(): Promise<void> {
+    while (this.running !== undefined) await this.running;
+  }
+
+  private async run(): Promise<void> {
+    // What was submitted in this turn of the event loop goes together.
+    await Promise.resolve();
+    while (this.queue.length > 0) {
+      this.group = new CommitGroup(this.services.catalog.head());
+      while (this.queue.length > 0 && !this.group.isFull) await this.admit(this.queue.shift()!);
+      await this.flush();
+    }
+    this.running = undefined;
+  }
+
+  /** Lets one procedure decide, and adds what it decided to the group. */
+  private async admit(waiting: Waiting): Promise<void> {
+    const state = new GroupState(
+      this.services.catalog,
+      () => this.group,
+      () => this.flush(),
+    );
+    try {
+      const decision = await waiting.procedure(state);
+      if (decision.drafts.length > 0) await this.draft(waiting, decision, state);
+      else if (!state.isLost) waiting.resolve(decision.result(nothingCommitted(state.asOf)));
+    } catch (error) {
+      if (!state.isLost) waiting.reject(error);
+    }
+    if (state.isLost) this.again([waiting]);
+  }
+
+  private async draft(waiting: Waiting, decision: Decision<unknown>, state: GroupState): Promise<void> {
+    await this.checkVersions(decision.drafts, state);
+    if (state.isLost) return;
+    const { group } = this;
+    const fresh = new FreshKeys(group.fresh);
+    const time = Math.max(this.services.clock.now(), group.time);
+    const sealed = await this.sealer.seal(group.nextSeq, time, decision.drafts, fresh);
+    fresh.join();
+    group.add(waiting, decision, sealed);
+  }
+
+  /** A wrong version number, or one resource twice, would break the log: it is a defect of the procedure. */
+  private async checkVersions(drafts: readonly Draft[], state: GroupState): Promise<void> {
+    const seen = new Set<string>();
+    for (const { resourceType, id, versionId } of drafts) {
+      const reference = `${resourceType}/${id}`;
+      if (seen.has(reference)) throw new Error(`${reference} is drafted twice in one entry`);
+      seen.add(reference);
+      const current = await state.current(this.services.names.resource(resourceType, id));
+      const expected = (current?.versionId ?? 0) + 1;
+      if (versionId !== expected)
+        throw new Error(`${reference} is drafted as version ${versionId}, expected ${expected}`);
+    }
+  }
+
+  /**
+   * Makes the group durable and answers its writers.
+   * @returns false when it did not come to be; its writers were refused or wait again.
+   */
+  private async flush(): Promise<boolean> {
+    const { group } = this;
+    if (group.isEmpty) return true;
+    const { blocks, catalog, vault, onCommit } = this.services;
+    try {
+      // Contents first: a crash between the two leaves sealed blocks that no entry names.
+      await blocks.put(group.blocks);
+      // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
+      await catalog.append(group.entries);
+    } catch (error) {
+      this.group = new CommitGroup(catalog.head());
+      if (error instanceof AppendConflict) this.again(group.members.map(({ waiting }) => waiting));
+      else for (const { waiting } of group.members) waiting.reject(error);
+      return false;
+    }
+    vault.adopt(group.fresh);
+    this.group = new CommitGroup(catalog.head());
+    for (const { waiting, decision, committed } of group.members) {
+      answer(waiting, decision, committed);
+      onCommit?.(committed);
+    }
+    return true;
+  }
+
+  /** Puts writers back to the head of the queue, in their order. */
+  private again(writers: readonly Waiting[]): void {
+    const patient = writers.filter((waiting) => {
+      waiting.attempts += 1;
+      if (waiting.attempts < mostAttempts) return true;
+      waiting.reject(new CatalogUnavailable('the state kept changing under this write'));
+      return false;
+    });
+    this.queue.unshift(...patient);
+  }
+}
+
+/** The catalog plus the group: whoever asks for what the group is about to change waits until it is committed. */
+class GroupState implements CommitState {
+  /** The group whose writes this procedure relied on did not come to be. */
+  isLost = false;
+  private readonly known = new Map<string, VersionRow | undefined>();
+
+  constructor(
+    private readonly catalog: Catalog,
+    private readonly group: () => CommitGroup,
+    private readonly flush: () => Promise<boolean>,
+  ) {}
+
+  get asOf(): number {
+    return this.group().head.seq;
+  }
+
+  current(resource: Term): VersionRow | undefined | Promise<VersionRow | undefined> {
+    const name = Buffer.from(resource.buffer, resource.byteOffset, resource.byteLength).toString('latin1');
+    if (this.known.has(name)) return this.known.get(name);
+    if (this.group().hasDraftOf(resource)) return this.settle().then(() => this.current(resource));
+    const found = this.catalog.current(resource, this.asOf);
+    if (found instanceof Promise) return found.then((row) => this.remember(name, row));
+    return this.remember(name, found);
+  }
+
+  async search(plan: Plan, limit: number): Promise<VersionRow[]> {
+    if (!this.group().isEmpty) await this.settle();
+    return this.catalog.search({ plan, asOf: this.asOf, order: 'newest', limit });
+  }
+
+  private remember(name: string, row: VersionRow | undefined): VersionRow | undefined {
+    this.known.set(name, row);
+    return row;
+  }
+
+  private async settle(): Promise<void> {
+    if (await this.flush()) return;
+    this.isLost = true;
+    throw new StateLost('a write that this one was to follow failed');
+  }
+}
+
+/** Ends a procedure that has to run again; never reaches a writer. */
+class StateLost extends Error {
+  override readonly name = 'StateLost';
+}
+
+function nothingCommitted(seq: number): Committed {
+  return { seq, time: 0, versions: [] };
+}
+
+function answer(waiting: Waiting, decision: Decision<unknown>, committed: Committed): void {
+  try {
+    waiting.resolve(decision.result(committed));
+  } catch (error) {
+    waiting.reject(error);
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * AccessLog in a folder of segment files: sealed records, one after the other, chained by hash.
+ *
+ * A segment is `magic ‖ number of its first record (f64) ‖ digest of the chain before it (32)` and then records (access-record.ts).
+ * Records that arrive together share one write and one fdatasync, both beside the event loop.
+ */
+import { mkdir, open, readFile, readdir, writeFile, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import type { AccessLog, AccessRecord } from './access-log.js';
+import { AccessLogBroken, AccessLogUnavailable } from './access-log.js';
+import { nextAccess, openAccess, sealAccess } from './access-record.js';
+
+const magic = Buffer.from('mooring access 1');
+const headBytes = magic.byteLength + 8 + 32;
+
+interface Segment {
+  readonly file: string;
+  readonly first: number;
+  readonly before: Uint8Array;
+}
+
+interface Waiting {
+  readonly record: AccessRecord;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * @param key 32 bytes, `keyRing.derive('access')`.
+ * @param segmentBytes a new segment begins when the newest is longer than this.
+ * @throws AccessLogBroken when segments are missing or do not continue each other.
+ */
+export async function openFileAccessLog(
+  folder: string,
+  key: Uint8Array,
+  segmentBytes = 16 * 1024 * 1024,
+): Promise<FileAccessLog> {
+  const log = new FileAccessLog(folder, key, segmentBytes);
+  await log.start();
+  return log;
+}
+
+export class FileAccessLog implements AccessLog {
+  private readonly segments: Segment[] = [];
+  private count = 0;
+  private digest: Uint8Array = new Uint8Array(32);
+  private sizeBytes = 0;
+  private tail: FileHandle | undefined;
+  private waiting: Waiting[] = [];
+  private writing: Promise<void> | undefined;
+
+  constructor(
+    private readonly folder: string,
+    private readonly key: Uint8Array,
+    private readonly segmentBytes: number,
+  ) {}
+
+  /** Reads the newest segment and cuts off a torn tail. Called once, by openFileAccessLog. */
+  async start(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    const names = (await readdir(this.folder)).filter((name) => /^\d{16}\.access$/.test(name)).sort();
+    for (const name of names) {
+      const segment = await readHead(path.join(this.folder, name));
+      if (segment !== undefined) this.segments.push(segment);
+    }
+    const newest = this.segments.at(-1);
+    if (newest === undefined) return this.beginSegment();
+    await this.resume(newest);
+  }
+
+  append(record: AccessRecord): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ record, resolve, reject });
+      this.writing ??= this.drain();
+    });
+  }
+
+  async read(from: number, until: number): Promise<AccessRecord[]> {
+    const records: AccessRecord[] = [];
+    const end = Math.min(until, this.count);
+    for (const [index, segment] of this.segments.entries()) {
+      const next = this.segments[index + 1]?.first ?? this.count;
+      if (next <= from || segment.first >= end) continue;
+      await this.walk(segment, next, (sealed, number) => {
+        if (number >= from && number < end) records.push(openAccess(this.key, number, sealed));
+      });
+    }
+    return records;
+  }
+
+  head(): { count: number; digest: Uint8Array } {
+    return { count: this.count, digest: this.digest };
+  }
+
+  async close(): Promise<void> {
+    while (this.writing !== undefined) await this.writing;
+    await this.tail?.close();
+    this.tail = undefined;
+  }
+
+  private async drain(): Promise<void> {
+    // What was submitted in this turn of the event loop goes together.
+    await Promise.resolve();
+    while (this.waiting.length > 0) {
+      const group = this.waiting;
+      this.waiting = [];
+      try {
+        await this.write(group.map(({ record }) => record));
+        for (const { resolve } of group) resolve();
+      } catch (error) {
+        const failure = new AccessLogUnavailable(`access could not be recorded: ${(error as Error).message}`);
+        for (const { reject } of group) reject(failure);
+      }
+    }
+    this.writing = undefined;
+  }
+
+  private async write(records: readonly AccessRecord[]): Promise<void> {
+    if (this.tail === undefined) throw new Error('the access log is closed');
+    if (this.sizeBytes > this.segmentBytes) await this.beginSegment();
+    let { digest } = this;
+    const pieces: Buffer[] = [];
+    records.forEach((record, index) => {
+      const sealed = sealAccess(this.key, this.count + index, digest, record);
+      digest = sealed.digest;
+      pieces.push(sealed.bytes);
+    });
+    const bytes = Buffer.concat(pieces);
+    // A failed write leaves bytes behind the known end; the next one overwrites them, a start cuts them off.
+    for (let done = 0; done < bytes.byteLength;) {
+      const { bytesWritten } = await this.tail.write(bytes, done, bytes.byteLength - done, this.sizeBytes + done);
+      if (bytesWritten === 0) throw new Error('the file takes no more bytes');
+      done += bytesWritten;
+    }
+    await this.tail.datasync();
+    this.sizeBytes += bytes.byteLength;
+    this.count += records.length;
+    this.digest = digest;
+  }
+
+  private async beginSegment(): Promise<void> {
+    const file = path.join(this.folder, `${String(this.count).padStart(16, '0')}.access`);
+    const head = Buffer.alloc(headBytes);
+    magic.copy(head);
+    head.writeDoubleLE(this.count, magic.byteLength);
+    head.set(this.digest, magic.byteLength + 8);
+    const handle = await open(file, 'w+', 0o600);
+    await handle.write(head, 0, headBytes, 0);
+    await handle.sync();
+    const folder = await open(this.folder, 'r');
+    await folder.sync().finally(() => folder.close());
+    await this.tail?.close();
+    this.tail = handle;
+    this.sizeBytes = headBytes;
+    this.segments.push({ file, first: this.count, before: this.digest });
+  }
+
+  private async resume(segment: Segment): Promise<void> {
+    this.count = segment.first;
+    this.digest = segment.before;
+    const bytes = await readFile(segment.file);
+    let at = headBytes;
+    for (let next = nextAccess(bytes, at, this.digest); next; next = nextAccess(bytes, at, this.digest)) {
+      this.count += 1;
+      this.digest = next.digest;
+      at = next.end;
+    }
+    this.tail = await open(segment.file, 'r+');
+    this.sizeBytes = at;
+    if (at === bytes.byteLength) return;
+    // Torn by a crash, or damaged: kept aside, for nothing of this log is thrown away.
+    await writeFile(`${segment.file}.${this.count}.torn`, bytes.subarray(at), { mode: 0o600 });
+    await this.tail.truncate(at);
+    await this.tail.datasync();
+  }
+
+  /** Every record of a segment, in order. @throws AccessLogBroken when the chain ends before record `until`. */
+  private async walk(segment: Segment, until: number, visit: (sealed: Buffer, number: number) => void): Promise<void> {
+    const bytes = await readFile(segment.file);
+    let { before } = segment;
+    let at = headBytes;
+    for (let number = segment.first; number < until; number += 1) {
+      const next = nextAccess(bytes, at, before);
+      if (next === undefined) throw new AccessLogBroken(`access record ${number} is missing or altered`);
+      visit(next.sealed, number);
+      before = next.digest;
+      at = next.end;
+    }
+  }
+}
+
+/** @returns undefined when the file was torn before its head was written. */
+async function readHead(file: string): Promise<Segment | undefined> {
+  const handle = await open(file, 'r');
+  try {
+    const head = Buffer.alloc(headBytes);
+    const { bytesRead } = await handle.read(head, 0, headBytes, 0);
+    if (bytesRead < headBytes || !head.subarray(0, magic.byteLength).equals(magic)) return undefined;
+    return {
+      file,
+      first: head.readDoubleLE(magic.byteLength),
+      before: Uint8Array.from(head.subarray(magic.byteLength + 8)),
+    };
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Entries as one byte string, to cross to the writer's thread without cloning objects.
+ *
+ * Numbers are little-endian doubles or u32; every byte string is preceded by its length (u32).
+ */
+import type { CompartmentKey, Entry, KeyWrap, Link, VersionRecord } from '../catalog.js';
+
+/** @returns a buffer of its own, fit to be transferred. */
+export function packEntries(entries: readonly Entry[]): ArrayBuffer {
+  const writer = new Packer(entries.reduce((sum, entry) => sum + sizeOf(entry), 4));
+  writer.count(entries.length);
+  for (const entry of entries) {
+    writer.number(entry.seq);
+    writer.number(entry.time);
+    writer.count(entry.versions.length);
+    for (const version of entry.versions) packVersion(writer, version);
+    writer.count(entry.newKeys.length);
+    for (const { compartment, wrapped } of entry.newKeys) {
+      writer.bytes(compartment);
+      writer.bytes(wrapped);
+    }
+  }
+  return writer.done();
+}
+
+export function unpackEntries(packed: ArrayBuffer): Entry[] {
+  const reader = new Unpacker(packed);
+  return reader.list(() => ({
+    seq: reader.number(),
+    time: reader.number(),
+    versions: reader.list(() => unpackVersion(reader)),
+    newKeys: reader.list((): CompartmentKey => ({ compartment: reader.bytes(), wrapped: reader.bytes() })),
+  }));
+}
+
+/** Wraps as the store keeps them: compartment (16), wrapped key (40), again and again. */
+export function packWraps(wraps: readonly KeyWrap[]): Uint8Array {
+  const packed = new Uint8Array(wraps.length * 56);
+  wraps.forEach(({ compartment, wrapped }, index) => {
+    packed.set(compartment, index * 56);
+    packed.set(wrapped, index * 56 + 16);
+  });
+  return packed;
+}
+
+export function unpackWraps(packed: Uint8Array): KeyWrap[] {
+  return Array.from({ length: packed.byteLength / 56 }, (_, index) => ({
+    compartment: packed.subarray(index * 56, index * 56 + 16),
+    wrapped: packed.subarray(index * 56 + 16, index * 56 + 56),
+  }));
+}
+
+function packVersion(writer: Packer, version: VersionRecord): void {
+  writer.bytes(version.resource);
+  writer.number(version.versionId);
+  writer.count(version.isDeleted ? 1 : 0);
+  writer.number(version.lastUpdated);
+  writer.bytes(version.block ?? nothing);
+  writer.bytes(packWraps(version.keyWraps));
+  writer.bytes(version.header);
+  writer.bytes(version.leaf);
+  writer.bytes(version.terms);
+  writer.count(version.links.length);
+  for (const { param, target } of version.links) {
+    writer.bytes(param);
+    writer.bytes(target);
+  }
+}
+
+function unpackVersion(reader: Unpacker): VersionRecord {
+  const resource = reader.bytes();
+  const versionId = reader.number();
+  const isDeleted = reader.count() === 1;
+  const lastUpdated = reader.number();
+  const block = reader.bytes();
+  return {
+    resource,
+    versionId,
+    isDeleted,
+    lastUpdated,
+    ...(block.byteLength > 0 ? { block } : {}),
+    keyWraps: unpackWraps(reader.bytes()),
+    header: reader.bytes(),
+    leaf: reader.bytes(),
+    terms: reader.bytes(),
+    links: reader.list((): Link => ({ param: reader.bytes(), target: reader.bytes() })),
+  };
+}
+
+const nothing = new Uint8Array(0);
+
+function sizeOf({ versions, newKeys }: Entry): number {
+  let size = 24;
+  for (const version of versions) {
+    size += 140 + version.keyWraps.length * 56 + version.header.byteLength + version.terms.byteLength;
+    size += version.links.length * 40;
+  }
+  for (const { wrapped } of newKeys) size += 24 + wrapped.byteLength;
+  return size;
+}
+
+class Packer {
+  private readonly buffer: Buffer;
+  private at = 0;
+
+  constructor(sizeBytes: number) {
+    this.buffer = Buffer.from(new ArrayBuffer(sizeBytes));
+  }
+
+  count(value: number): void {
+    this.at = this.buffer.writeUInt32LE(value, this.at);
+  }
+
+  number(value: number): void {
+    this.at = this.buffer.writeDoubleLE(value, this.at);
+  }
+
+  bytes(value: Uint8Array): void {
+    this.count(value.byteLength);
+    this.buffer.set(value, this.at);
+    this.at += value.byteLength;
+  }
+
+  done(): ArrayBuffer {
+    return this.buffer.buffer as ArrayBuffer;
+  }
+}
+
+class Unpacker {
+  private readonly buffer: Buffer;
+  private at = 0;
+
+  constructor(packed: ArrayBuffer) {
+    this.buffer = Buffer.from(packed);
+  }
+
+  count(): number {
+    const value = this.buffer.readUInt32LE(this.at);
+    this.at += 4;
+    return value;
+  }
+
+  number(): number {
+    const value = this.buffer.readDoubleLE(this.at);
+    this.at += 8;
+    return value;
+  }
+
+  bytes(): Uint8Array {
+    const length = this.count();
+    this.at += length;
+    return this.buffer.subarray(this.at - length, this.at);
+  }
+
+  list<T>(item: () => T): T[] {
+    return Array.from({ length: this.count() }, item);
+  }
+}

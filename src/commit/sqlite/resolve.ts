@@ -1,0 +1,164 @@
+/**
+ * From a Plan to conditions over row numbers: names become row ids, times become ranges of leafIndex, and small ends of chains are followed
+ * at once, so that what remains is a few posting lists.
+ */
+import type { Term } from '../../base/ids.js';
+import type { Plan } from '../../fhir/search/plan.js';
+import type { Connection, Row } from './connection.js';
+import type { Estimate, Estimates } from './estimates.js';
+
+export type Condition =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'none' }
+  /** Carries one of the terms. */
+  | { readonly kind: 'terms'; readonly terms: readonly Term[]; readonly estimate: Estimate }
+  /** Has a link under one of `pids` to one of `rids`. */
+  | {
+      readonly kind: 'links';
+      readonly pids: readonly number[];
+      readonly rids: readonly number[];
+      readonly estimate: Estimate;
+    }
+  /** Is one of these resources. */
+  | { readonly kind: 'rids'; readonly rids: readonly number[] }
+  /** `from` <= leafIndex < `until`. */
+  | { readonly kind: 'range'; readonly from: number; readonly until: number }
+  | { readonly kind: 'and'; readonly of: readonly Condition[] }
+  | { readonly kind: 'or'; readonly of: readonly Condition[] }
+  | { readonly kind: 'not'; readonly of: Condition }
+  | { readonly kind: 'link-to'; readonly pids: readonly number[]; readonly target: Condition }
+  | { readonly kind: 'linked-from'; readonly pids: readonly number[]; readonly source: Condition };
+
+/** Ends of chains with at most this many matches are followed before the search itself. */
+export const followedAtMost = 256;
+
+/** More pairs of target and parameter than this are not estimated one by one. */
+const estimatedPairs = 16;
+
+export interface ResolveServices {
+  readonly db: Connection;
+  readonly estimates: Estimates;
+  readonly leafCount: number;
+  /** Row ids of the resources whose current version meets `condition`; undefined when they are more than `limit`, or dear to find. */
+  find(condition: Condition, limit: number): number[] | undefined;
+}
+
+export function resolve(services: ResolveServices, plan: Plan): Condition {
+  switch (plan.kind) {
+    case 'all':
+    case 'none':
+      return plan;
+    case 'term':
+      return termsCondition(services, [plan.term]);
+    case 'and':
+      return conjunction(plan.of.map((operand) => resolve(services, operand)));
+    case 'or':
+      return disjunction(services, plan.of);
+    case 'not':
+      return negation(resolve(services, plan.of));
+    case 'resource':
+      return ridsCondition(ridsOf(services.db, plan.names));
+    case 'updated':
+      return { kind: 'range', from: leafAt(services, plan.from), until: leafAt(services, plan.until) };
+    case 'link-to':
+      return linkTo(services, plan.params, resolve(services, plan.target));
+    case 'linked-from':
+      return linkedFrom(services, plan.params, resolve(services, plan.source));
+  }
+}
+
+function termsCondition({ estimates, leafCount }: ResolveServices, terms: readonly Term[]): Condition {
+  const each = terms.map((term) => estimates.ofTerm(term, leafCount));
+  const estimate = sum(each);
+  return estimate.rows === 0 ? { kind: 'none' } : { kind: 'terms', terms, estimate };
+}
+
+function conjunction(operands: readonly Condition[]): Condition {
+  const of = operands
+    .flatMap((operand) => (operand.kind === 'and' ? operand.of : [operand]))
+    .filter(({ kind }) => kind !== 'all');
+  if (of.some(({ kind }) => kind === 'none')) return { kind: 'none' };
+  if (of.length === 0) return { kind: 'all' };
+  return of.length === 1 ? of[0]! : { kind: 'and', of };
+}
+
+function disjunction(services: ResolveServices, plans: readonly Plan[]): Condition {
+  const flat = plans.flatMap((plan) => (plan.kind === 'or' ? plan.of : [plan]));
+  const terms = flat.flatMap((plan) => (plan.kind === 'term' ? [plan.term] : []));
+  const others = flat.filter(({ kind }) => kind !== 'term').map((plan) => resolve(services, plan));
+  const of = [...(terms.length > 0 ? [termsCondition(services, terms)] : []), ...others].filter(
+    ({ kind }) => kind !== 'none',
+  );
+  if (of.some(({ kind }) => kind === 'all')) return { kind: 'all' };
+  if (of.length === 0) return { kind: 'none' };
+  return of.length === 1 ? of[0]! : { kind: 'or', of };
+}
+
+function negation(of: Condition): Condition {
+  if (of.kind === 'all') return { kind: 'none' };
+  return of.kind === 'none' ? { kind: 'all' } : { kind: 'not', of };
+}
+
+function ridsCondition(rids: readonly number[]): Condition {
+  return rids.length === 0 ? { kind: 'none' } : { kind: 'rids', rids };
+}
+
+function linkTo(services: ResolveServices, params: readonly Term[], target: Condition): Condition {
+  const pids = pidsOf(services.db, params);
+  if (target.kind === 'none' || pids.length === 0) return { kind: 'none' };
+  const rids = services.find(target, followedAtMost);
+  if (rids === undefined) return { kind: 'link-to', pids, target };
+  if (rids.length === 0) return { kind: 'none' };
+  const estimate = linksEstimate(services, pids, rids);
+  return estimate.rows === 0 ? { kind: 'none' } : { kind: 'links', pids, rids, estimate };
+}
+
+function linksEstimate({ estimates, leafCount }: ResolveServices, pids: readonly number[], rids: readonly number[]) {
+  if (pids.length * rids.length > estimatedPairs) {
+    return { rows: Math.min(leafCount, pids.length * rids.length * 64), isBound: false };
+  }
+  return sum(rids.flatMap((rid) => pids.map((pid) => estimates.ofLink(pid, rid, leafCount))));
+}
+
+function linkedFrom(services: ResolveServices, params: readonly Term[], source: Condition): Condition {
+  const pids = pidsOf(services.db, params);
+  if (source.kind === 'none' || pids.length === 0) return { kind: 'none' };
+  const rids = services.find(source, followedAtMost);
+  if (rids === undefined) return { kind: 'linked-from', pids, source };
+  const targets = services.db
+    .prepare(
+      `SELECT DISTINCT l.target FROM version v JOIN link_of l ON l.leafIndex = v.leafIndex
+       WHERE v.rid IN (SELECT value FROM json_each(?)) AND l.pid IN (SELECT value FROM json_each(?))`,
+    )
+    .all([JSON.stringify(rids), JSON.stringify(pids)]);
+  // Links of superseded versions were followed too, hence the condition stays; the row ids only say where to look.
+  return conjunction([ridsCondition(numbers(targets)), { kind: 'linked-from', pids, source }]);
+}
+
+/** The first leafIndex written at `time` or later. */
+function leafAt({ db, leafCount }: ResolveServices, time: number): number {
+  const bounded = Math.min(Math.max(time, -1), Number.MAX_SAFE_INTEGER);
+  const found = db.prepare('SELECT leafFrom FROM entry WHERE time >= ? ORDER BY time, leafFrom LIMIT 1').get([bounded]);
+  return found === undefined ? leafCount : (found[0] as number);
+}
+
+function ridsOf(db: Connection, names: readonly Term[]): number[] {
+  const statement = db.prepare('SELECT rid FROM resource WHERE name = ?');
+  return numbers(names.flatMap((name) => statement.get([name]) ?? []).map((rid) => [rid]));
+}
+
+function pidsOf(db: Connection, params: readonly Term[]): number[] {
+  const statement = db.prepare('SELECT pid FROM param WHERE name = ?');
+  return numbers(params.flatMap((name) => statement.get([name]) ?? []).map((pid) => [pid]));
+}
+
+function numbers(rows: readonly Row[]): number[] {
+  return rows.map(([value]) => value as number);
+}
+
+function sum(estimates: readonly Estimate[]): Estimate {
+  return {
+    rows: estimates.reduce((total, { rows }) => total + rows, 0),
+    isBound: estimates.every(({ isBound }) => isBound),
+  };
+}

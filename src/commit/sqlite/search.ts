@@ -1,0 +1,233 @@
+/**
+ * Searches: window by window along the driver's candidates.
+ *
+ * Each window is one statement of bounded size; between windows the event loop gets its turn. A search that looks at too many candidates
+ * ends with SearchTooCostly.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Plan } from '../../fhir/search/plan.js';
+import { SearchTooCostly, type Head, type SearchRequest, type VersionRow } from '../catalog.js';
+import {
+  addCondition,
+  addCurrent,
+  addDriver,
+  estimateOf,
+  isMany,
+  split,
+  Sql,
+  type Driver,
+  type Window,
+} from './compile.js';
+import type { Connection, Row } from './connection.js';
+import { Estimates } from './estimates.js';
+import { resolve, type Condition } from './resolve.js';
+import { versionColumns, versionJoins, versionRow } from './rows.js';
+
+const firstWindow = 1_000;
+const largestWindow = 8_000;
+
+interface Prepared {
+  readonly driver: Driver;
+  readonly filters: readonly Condition[];
+  /** Bounds on leafIndex that hold for every match. */
+  readonly from: number;
+  readonly until: number;
+}
+
+interface Answer {
+  readonly rows: readonly Row[];
+  /** Where the next window begins; undefined when there is none. */
+  readonly next: { readonly from: number; readonly until: number } | undefined;
+  readonly scanned: number;
+}
+
+export class Searcher {
+  private readonly estimates: Estimates;
+
+  /** @param scanLimit candidates that one search may look at. */
+  constructor(
+    private readonly db: Connection,
+    private readonly head: () => Head,
+    private readonly scanLimit: number,
+  ) {
+    this.estimates = new Estimates(db);
+  }
+
+  /** @throws SearchTooCostly */
+  search({ plan, asOf, order, after, limit }: SearchRequest): VersionRow[] | Promise<VersionRow[]> {
+    if (limit <= 0) return [];
+    const prepared = this.prepare(plan, asOf);
+    if (prepared === undefined) return [];
+    const from = order === 'oldest' && after !== undefined ? Math.max(prepared.from, after + 1) : prepared.from;
+    const until = order === 'newest' && after !== undefined ? Math.min(prepared.until, after) : prepared.until;
+    const run = (window: Window, wanted: number) => this.rowsIn(prepared, window, asOf, wanted);
+    return this.walk(prepared.driver, { from, until, limit: firstWindow, order }, limit, run, (rows) =>
+      rows.map(versionRow),
+    );
+  }
+
+  /** @param limit counting ends there. @throws SearchTooCostly */
+  count(plan: Plan, asOf: number, limit: number): number | Promise<number> {
+    const prepared = this.prepare(plan, asOf);
+    if (prepared === undefined) return 0;
+    const { driver, from, until } = prepared;
+    const run = (window: Window) => this.leavesIn(prepared, window, asOf);
+    const window: Window = { from, until, limit: firstWindow, order: 'newest' };
+    return this.walk(driver, window, limit, run, (rows) => Math.min(rows.length, limit));
+  }
+
+  private prepare(plan: Plan, asOf: number): Prepared | undefined {
+    const { leafCount } = this.head();
+    const find = (condition: Condition, limit: number) => this.find(condition, limit, asOf, leafCount);
+    const condition = resolve({ db: this.db, estimates: this.estimates, leafCount, find }, plan);
+    return condition.kind === 'none' ? undefined : withBounds(condition, leafCount);
+  }
+
+  /** Row ids of the current resources that meet a condition, when they are few and cheap to list. */
+  private find(condition: Condition, limit: number, asOf: number, leafCount: number): number[] | undefined {
+    if (condition.kind === 'none') return [];
+    const prepared = withBounds(condition, leafCount);
+    const estimate = estimateOf(prepared.driver);
+    if (!estimate.isBound || estimate.rows > 4 * limit) return undefined;
+    const sql = new Sql().add('SELECT v.rid FROM (');
+    addDriver(sql, prepared.driver, { ...prepared, limit: 4 * limit + 1, order: 'newest' });
+    sql.add(') d CROSS JOIN version v ON v.leafIndex = d.leafIndex WHERE ');
+    addFilters(sql, prepared.filters, asOf);
+    const rows = this.db.prepare(sql.text).all(sql.parameters);
+    return rows.length > limit ? undefined : rows.map(([rid]) => rid as number);
+  }
+
+  /** Matches in one window, as far as `wanted`. */
+  private rowsIn({ driver, filters }: Prepared, window: Window, asOf: number, wanted: number): Row[] {
+    const sql = new Sql().add(`SELECT ${versionColumns} FROM (`);
+    addDriver(sql, driver, window);
+    sql.add(')  d ');
+    const others = addTermJoins(sql, filters);
+    sql.add(`CROSS JOIN version v ON v.leafIndex = d.leafIndex ${versionJoins} WHERE `);
+    addFilters(sql, others, asOf);
+    sql.add(' LIMIT ?', wanted);
+    return this.db.prepare(sql.text).all(sql.parameters);
+  }
+
+  private leavesIn({ driver, filters }: Prepared, window: Window, asOf: number): Row[] {
+    const sql = new Sql().add('SELECT v.leafIndex FROM (');
+    addDriver(sql, driver, window);
+    sql.add(') d ');
+    const others = addTermJoins(sql, filters);
+    sql.add('CROSS JOIN version v ON v.leafIndex = d.leafIndex WHERE ');
+    addFilters(sql, others, asOf);
+    return this.db.prepare(sql.text).all(sql.parameters);
+  }
+
+  /** Goes on, window by window, until `wanted` rows are there or the candidates are used up. The first window is looked at synchronously. */
+  private walk<T>(
+    driver: Driver,
+    window: Window,
+    wanted: number,
+    run: (window: Window, wanted: number) => Row[],
+    finish: (rows: readonly Row[]) => T,
+  ): T | Promise<T> {
+    const first = this.step(driver, window, wanted, run);
+    if (first.next === undefined) return finish(first.rows);
+    return this.walkOn(driver, window, wanted, run, first).then(finish);
+  }
+
+  private async walkOn(
+    driver: Driver,
+    window: Window,
+    wanted: number,
+    run: (window: Window, wanted: number) => Row[],
+    first: Answer,
+  ): Promise<readonly Row[]> {
+    const rows = [...first.rows];
+    let { next, scanned } = first;
+    let limit = window.limit;
+    while (next !== undefined) {
+      if (scanned > this.scanLimit) throw new SearchTooCostly(scanned);
+      await nextTurn();
+      limit = Math.min(limit * 2, largestWindow);
+      const answer = this.step(driver, { ...window, ...next, limit }, wanted - rows.length, run);
+      rows.push(...answer.rows);
+      scanned += answer.scanned;
+      next = answer.next;
+    }
+    return rows;
+  }
+
+  private step(driver: Driver, window: Window, wanted: number, run: (window: Window, wanted: number) => Row[]): Answer {
+    const estimate = estimateOf(driver);
+    if (estimate.isBound && estimate.rows <= window.limit) {
+      return { rows: run(window, wanted), next: undefined, scanned: estimate.rows };
+    }
+    const piece = isMany(driver) ? this.slice(window, estimate.rows) : window;
+    const unlimited = isMany(driver) ? { ...piece, limit: Number.MAX_SAFE_INTEGER } : piece;
+    const rows = run(unlimited, wanted);
+    if (rows.length >= wanted) return { rows, next: undefined, scanned: window.limit };
+    const end = isMany(driver) ? edge(window, piece) : this.lastOf(driver, window);
+    return { rows, next: rest(window, end), scanned: window.limit };
+  }
+
+  /** A part of the window that is expected to hold about `limit` candidates. */
+  private slice(window: Window, estimated: number): Window {
+    const { leafCount } = this.head();
+    const span = Math.ceil((window.limit * leafCount) / Math.max(1, Math.min(estimated, leafCount)));
+    return window.order === 'newest'
+      ? { ...window, from: Math.max(window.from, window.until - span) }
+      : { ...window, until: Math.min(window.until, window.from + span) };
+  }
+
+  /** The last candidate that a full window listed; undefined when it was not full. */
+  private lastOf(driver: Driver, window: Window): number | undefined {
+    const sql = new Sql().add('SELECT leafIndex FROM (');
+    addDriver(sql, driver, window);
+    sql.add(') LIMIT 1 OFFSET ?', window.limit - 1);
+    return this.db.prepare(sql.text).get(sql.parameters)?.[0] as number | undefined;
+  }
+}
+
+function rest(window: Window, last: number | undefined): { from: number; until: number } | undefined {
+  if (last === undefined) return undefined;
+  const next = window.order === 'newest' ? { from: window.from, until: last } : { from: last + 1, until: window.until };
+  return next.from < next.until ? next : undefined;
+}
+
+/** The last leafIndex of `piece`, seen in the order of the search. */
+function edge(window: Window, piece: Window): number {
+  return window.order === 'newest' ? piece.from : piece.until - 1;
+}
+
+/** Takes ranges of leafIndex out of the condition: they narrow the driver itself. */
+function withBounds(condition: Condition, leafCount: number): Prepared {
+  let from = 0;
+  let until = leafCount;
+  const operands = condition.kind === 'and' ? condition.of : [condition];
+  const others = operands.filter((operand) => {
+    if (operand.kind !== 'range') return true;
+    from = Math.max(from, operand.from);
+    until = Math.min(until, operand.until);
+    return false;
+  });
+  return { ...split({ kind: 'and', of: others }), from, until };
+}
+
+/** Terms that every match carries are joined, which is faster than asking with EXISTS. @returns the other filters. */
+function addTermJoins(sql: Sql, filters: readonly Condition[]): Condition[] {
+  let joined = 0;
+  return filters.filter((filter) => {
+    if (filter.kind !== 'terms' || filter.terms.length > 1 || joined >= 8) return true;
+    joined += 1;
+    sql.add(
+      `CROSS JOIN term t${joined} ON t${joined}.term = ? AND t${joined}.leafIndex = d.leafIndex `,
+      filter.terms[0]!,
+    );
+    return false;
+  });
+}
+
+function addFilters(sql: Sql, filters: readonly Condition[], asOf: number): void {
+  addCurrent(sql, 'v', asOf);
+  for (const filter of filters) {
+    sql.add(' AND ');
+    addCondition(sql, filter, asOf, { leaf: 'v.leafIndex', rid: 'v.rid', depth: 0 });
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Catalog on SQLite (libsql): one file, WAL. The writing connection lives in a thread of its own; reads are synchronous and never wait for it.
+ *
+ * Searches look at no more than `scanLimit` candidates (default 2,000,000) and then end with SearchTooCostly.
+ */
+import { mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Term } from '../../base/ids.js';
+import type { Plan } from '../../fhir/search/plan.js';
+import {
+  type Catalog,
+  type Entry,
+  type Head,
+  type HistoryRequest,
+  type Link,
+  type SearchRequest,
+  type VersionRow,
+} from '../catalog.js';
+import { Connection } from './connection.js';
+import { packEntries } from './packed-entries.js';
+import { versionColumns, versionJoins, versionRow } from './rows.js';
+import { readerPragmas } from './schema.js';
+import { Searcher } from './search.js';
+import { WriterClient } from './writer-client.js';
+
+/** @throws CatalogUnavailable when the file cannot be opened. */
+export async function openSqliteCatalog(file: string, options: { scanLimit?: number } = {}): Promise<SqliteCatalog> {
+  await mkdir(path.dirname(file), { recursive: true });
+  const writer = await WriterClient.start(file);
+  return new SqliteCatalog(file, writer, options.scanLimit ?? 2_000_000);
+}
+
+export class SqliteCatalog implements Catalog {
+  private readonly db: Connection;
+  private readonly searcher: Searcher;
+  private newest: Head;
+
+  constructor(
+    private readonly file: string,
+    private readonly writer: WriterClient,
+    scanLimit: number,
+  ) {
+    this.db = new Connection(file, 5_000);
+    this.db.exec(readerPragmas);
+    this.newest = this.readHead();
+    this.searcher = new Searcher(this.db, () => this.newest, scanLimit);
+  }
+
+  head(): Head {
+    return this.newest;
+  }
+
+  async append(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const packed = packEntries(entries);
+    try {
+      await this.writer.ask({ kind: 'append', entries: packed }, [packed]);
+    } catch (error) {
+      // Another writer was faster, or the reply was lost after the commit: what the file says is the head.
+      this.newest = this.readHead();
+      throw error;
+    }
+    const last = entries.at(-1)!;
+    const added = entries.reduce((sum, { versions }) => sum + versions.length, 0);
+    this.newest = { seq: last.seq, leafCount: this.newest.leafCount + added, time: last.time };
+  }
+
+  current(resource: Term, asOf: number): VersionRow | undefined {
+    return this.one('r.name = ? AND v.seqFrom <= ? ORDER BY v.versionId DESC LIMIT 1', [resource, asOf]);
+  }
+
+  version(resource: Term, versionId: number): VersionRow | undefined {
+    return this.one('r.name = ? AND v.versionId = ?', [resource, versionId]);
+  }
+
+  history({ resource, type, asOf, since, before, limit }: HistoryRequest): VersionRow[] {
+    const columns = `SELECT ${versionColumns} FROM`;
+    const bounds = 'v.leafIndex < ? AND v.seqFrom <= ? AND v.lastUpdated >= ? ORDER BY v.leafIndex DESC LIMIT ?';
+    const values = [before ?? Number.MAX_SAFE_INTEGER, asOf, since ?? 0, limit];
+    if (resource !== undefined) {
+      const joins =
+        'resource r CROSS JOIN version v ON v.rid = r.rid CROSS JOIN content c ON c.leafIndex = v.leafIndex';
+      const order = bounds.replace('v.leafIndex DESC', 'v.versionId DESC');
+      return this.rows(`${columns} ${joins} WHERE r.name = ? AND ${order}`, [resource, ...values]);
+    }
+    if (type !== undefined) {
+      const joins = `term t CROSS JOIN version v ON v.leafIndex = t.leafIndex ${versionJoins}`;
+      const order = bounds.replaceAll('v.leafIndex', 't.leafIndex');
+      return this.rows(`${columns} ${joins} WHERE t.term = ? AND ${order}`, [type, ...values]);
+    }
+    return this.rows(`${columns} version v ${versionJoins} WHERE ${bounds}`, values);
+  }
+
+  search(request: SearchRequest): VersionRow[] | Promise<VersionRow[]> {
+    return this.searcher.search(request);
+  }
+
+  count(plan: Plan, asOf: number, limit = Infinity): number | Promise<number> {
+    return this.searcher.count(plan, asOf, limit);
+  }
+
+  linksOf(leafIndex: number, params: readonly Term[]): Link[] {
+    const wanted = new Set(params.map((param) => Buffer.from(param).toString('latin1')));
+    return this.db
+      .prepare(
+        `SELECT p.name, r.name FROM link_of l CROSS JOIN param p ON p.pid = l.pid CROSS JOIN resource r ON r.rid = l.target
+         WHERE l.leafIndex = ?`,
+      )
+      .all([leafIndex])
+      .map(([param, target]) => ({ param: param as Buffer, target: target as Buffer }))
+      .filter(({ param }) => wanted.size === 0 || wanted.has(param.toString('latin1')));
+  }
+
+  compartmentKey(compartment: Term): Uint8Array | undefined {
+    return this.db.prepare('SELECT wrapped FROM compartment WHERE name = ?').get([compartment])?.[0] as
+      Buffer | undefined;
+  }
+
+  leaves(from: number, until: number): Uint8Array {
+    const rows = this.db
+      .prepare('SELECT leaf FROM content WHERE leafIndex >= ? AND leafIndex < ? ORDER BY leafIndex')
+      .all([from, until]);
+    return Buffer.concat(rows.map(([leaf]) => leaf as Buffer));
+  }
+
+  versionsByLeaf(from: number, until: number): VersionRow[] {
+    return this.rows(
+      `SELECT ${versionColumns} FROM version v ${versionJoins} WHERE v.leafIndex >= ? AND v.leafIndex < ? ORDER BY v.leafIndex`,
+      [from, until],
+    );
+  }
+
+  getState(key: string): Uint8Array | undefined {
+    return this.db.prepare('SELECT value FROM state WHERE key = ?').get([key])?.[0] as Buffer | undefined;
+  }
+
+  async putState(key: string, value: Uint8Array): Promise<void> {
+    // A copy: a view would drag the whole buffer under it across to the writer's thread.
+    await this.writer.ask({ kind: 'put-state', key, value: Uint8Array.from(value) });
+  }
+
+  async size(): Promise<{ versions: number; terms: number; sizeBytes: number }> {
+    const [terms] = this.db.prepare('SELECT count(*) FROM term').get([])!;
+    const sizes = await Promise.all(['', '-wal'].map((ending) => stat(this.file + ending).catch(() => ({ size: 0 }))));
+    const sizeBytes = sizes.reduce((sum, { size }) => sum + size, 0);
+    return { versions: this.newest.leafCount, terms: terms as number, sizeBytes };
+  }
+
+  async close(): Promise<void> {
+    await this.writer.close();
+    this.db.close();
+  }
+
+  private one(condition: string, parameters: readonly (Uint8Array | number)[]): VersionRow | undefined {
+    const row = this.db
+      .prepare(
+        `SELECT ${versionColumns} FROM resource r CROSS JOIN version v ON v.rid = r.rid
+         CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ${condition}`,
+      )
+      .get(parameters);
+    return row === undefined ? undefined : versionRow(row);
+  }
+
+  private rows(sql: string, parameters: readonly (Uint8Array | number)[]): VersionRow[] {
+    return this.db.prepare(sql).all(parameters).map(versionRow);
+  }
+
+  private readHead(): Head {
+    const row = this.db.prepare('SELECT seq, leafUntil, time FROM entry ORDER BY seq DESC LIMIT 1').get([]);
+    const [seq, leafCount, time] = (row ?? [0, 0, 0]) as [number, number, number];
+    return { seq, leafCount, time };
+  }
+}

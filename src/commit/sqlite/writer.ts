@@ -1,0 +1,51 @@
+/**
+ * The writer's thread: owns the one writing connection. Answers each message with `{ id }` or `{ id, failure }`.
+ *
+ * A thread of its own, so that inserting and syncing never hold up the event loop that answers requests.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { AppendConflict } from '../catalog.js';
+import { Connection } from './connection.js';
+import { EntryWriter } from './entry-writer.js';
+import { unpackEntries } from './packed-entries.js';
+import { schema, writerPragmas } from './schema.js';
+
+export type WriterRequest =
+  | { readonly id: number; readonly kind: 'append'; readonly entries: ArrayBuffer }
+  | { readonly id: number; readonly kind: 'put-state'; readonly key: string; readonly value: Uint8Array }
+  | { readonly id: number; readonly kind: 'close' };
+
+export interface WriterReply {
+  readonly id: number;
+  readonly failure?: { readonly kind: 'conflict' | 'unavailable'; readonly message: string };
+}
+
+const port = parentPort!;
+const { file } = workerData as { file: string };
+const db = new Connection(file, 5_000);
+db.exec(writerPragmas);
+db.exec(schema);
+const writer = new EntryWriter(db);
+
+port.on('message', (request: WriterRequest) => {
+  try {
+    handle(request);
+    port.postMessage({ id: request.id } satisfies WriterReply);
+  } catch (error) {
+    const kind = error instanceof AppendConflict ? 'conflict' : 'unavailable';
+    port.postMessage({ id: request.id, failure: { kind, message: (error as Error).message } } satisfies WriterReply);
+  }
+  if (request.kind === 'close') port.close();
+});
+port.postMessage({ id: 0 } satisfies WriterReply);
+
+function handle(request: WriterRequest): void {
+  switch (request.kind) {
+    case 'append':
+      return writer.append(unpackEntries(request.entries));
+    case 'put-state':
+      return writer.putState(request.key, request.value);
+    case 'close':
+      return db.close();
+  }
+}

@@ -1,0 +1,344 @@
+/**
+ * BlockStore in a folder of segment files, each a CAR (version 1), so that what is there can be exported as it is.
+ *
+ * `put` calls that arrive together share one write and one fdatasync. A crash leaves at most a torn tail, which the next start cuts off.
+ * A deleted block is overwritten in place; a segment that is mostly holes is compacted.
+ */
+import { read } from 'node:fs';
+import { mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { sameBytes, sha256 } from '../base/bytes.js';
+import type { BlockDigest } from '../base/ids.js';
+import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, type SealedBlock } from './block-store.js';
+import { BlockTable, type BlockPlace } from './block-table.js';
+import { carHeader, hole, sectionHead } from './car-format.js';
+import { cidBytes, cidText } from './cid.js';
+import { OpenFiles } from './open-files.js';
+import { dropSummary, loadSegment, scan, summaryRecord, writeSummary } from './segment-scan.js';
+
+/** Varint and CID in front of a block, as a rule. */
+const sectionHeadBytes = cidBytes + 2;
+
+export interface LocalBlockStoreOptions {
+  /** A new segment begins when the newest is longer than this. */
+  readonly segmentBytes?: number;
+}
+
+/** @throws BlockStoreUnavailable when the folder cannot be used. */
+export async function openLocalBlockStore(
+  folder: string,
+  { segmentBytes = 64 * 1024 * 1024 }: LocalBlockStoreOptions = {},
+): Promise<LocalBlockStore> {
+  const store = new LocalBlockStore(folder, segmentBytes);
+  await unavailable(`block store ${folder} cannot be opened`, () => store.start());
+  return store;
+}
+
+interface Segment {
+  sizeBytes: number;
+  /** Bytes of holes. */
+  deadBytes: number;
+  /** Summary records of what was written since start; kept for the newest segment alone. */
+  records: Buffer[];
+}
+
+interface Waiting {
+  readonly blocks: readonly SealedBlock[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class LocalBlockStore implements BlockStore {
+  private readonly table = new BlockTable();
+  private readonly segments = new Map<number, Segment>();
+  private readonly files: OpenFiles;
+  private newest = 0;
+  private tail: FileHandle | undefined;
+  private waiting: Waiting[] = [];
+  /** The write, deletion or compaction that goes on: one at a time. */
+  private work: Promise<unknown> = Promise.resolve();
+  private isDraining = false;
+
+  constructor(
+    private readonly folder: string,
+    private readonly segmentBytes: number,
+  ) {
+    this.files = new OpenFiles((number) => this.fileOf(number));
+  }
+
+  /** Reads what is there. Called once, by openLocalBlockStore. */
+  async start(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    const numbers = (await readdir(this.folder))
+      .flatMap((name) => /^(\d{8})\.car$/.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b);
+    for (const number of numbers) await this.load(number, number === numbers.at(-1));
+    this.newest = numbers.at(-1) ?? 0;
+    if (this.newest === 0) await this.beginSegment();
+    else this.tail = await open(this.fileOf(this.newest), 'r+');
+  }
+
+  put(blocks: readonly SealedBlock[]): Promise<void> {
+    if (blocks.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ blocks, resolve, reject });
+      this.drain();
+    });
+  }
+
+  async get(digest: BlockDigest): Promise<Uint8Array> {
+    // Looked up twice, because compaction may move the block between look-up and read.
+    const bytes = (await this.bytesOf(digest)) ?? (await this.bytesOf(digest));
+    if (bytes === undefined) throw new BlockMissing(cidText(digest));
+    if (!sameBytes(sha256(bytes), digest)) throw new BlockCorrupt(cidText(digest));
+    return bytes;
+  }
+
+  async has(digest: BlockDigest): Promise<boolean> {
+    return (await this.find(digest)) !== undefined;
+  }
+
+  delete(digests: readonly BlockDigest[]): Promise<void> {
+    return this.exclusively(() => this.overwrite(digests));
+  }
+
+  async *list(): AsyncIterable<BlockDigest> {
+    for (const number of [...this.segments.keys()]) {
+      for (const { digest } of await this.blocksOf(number)) yield digest;
+    }
+  }
+
+  async size(): Promise<{ blocks: number; sizeBytes: number }> {
+    const sizeBytes = [...this.segments.values()].reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    return { blocks: this.table.size, sizeBytes };
+  }
+
+  async close(): Promise<void> {
+    await this.exclusively(async () => {
+      await this.summarise();
+      await this.tail?.close();
+      this.tail = undefined;
+      this.files.close();
+    });
+  }
+
+  private fileOf(number: number): string {
+    return path.join(this.folder, `${String(number).padStart(8, '0')}.car`);
+  }
+
+  private async load(number: number, isLast: boolean): Promise<void> {
+    const segment: Segment = { sizeBytes: 0, deadBytes: 0, records: [] };
+    let heldBytes = carHeader.byteLength;
+    segment.sizeBytes = await loadSegment(this.fileOf(number), isLast, (digest, offset, length) => {
+      heldBytes += sectionHeadBytes + length;
+      this.table.add(digest, { segment: number, offset, length });
+      if (isLast) segment.records.push(summaryRecord(digest, offset, length));
+    });
+    segment.deadBytes = Math.max(0, segment.sizeBytes - heldBytes);
+    this.segments.set(number, segment);
+  }
+
+  private async beginSegment(): Promise<void> {
+    const number = this.newest + 1;
+    const handle = await open(this.fileOf(number), 'w+');
+    await handle.writeFile(carHeader);
+    await handle.sync();
+    const folder = await open(this.folder, 'r');
+    await folder.sync().finally(() => folder.close());
+    await this.summarise();
+    await this.tail?.close();
+    this.tail = handle;
+    this.newest = number;
+    this.segments.set(number, { sizeBytes: carHeader.byteLength, deadBytes: 0, records: [] });
+  }
+
+  private async summarise(): Promise<void> {
+    const segment = this.segments.get(this.newest);
+    if (segment === undefined) return;
+    await writeSummary(this.fileOf(this.newest), segment.sizeBytes, segment.records);
+    segment.records = [];
+  }
+
+  /** Runs `task` when nothing else changes the files. */
+  private exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.work.then(() => unavailable('block store', task));
+    this.work = run.catch(() => undefined);
+    return run;
+  }
+
+  private drain(): void {
+    if (this.isDraining) return;
+    this.isDraining = true;
+    void this.exclusively(async () => {
+      this.isDraining = false;
+      const group = this.waiting;
+      this.waiting = [];
+      try {
+        await this.write(group.flatMap(({ blocks }) => blocks));
+      } catch (error) {
+        const failure = new BlockStoreUnavailable(`blocks could not be written: ${(error as Error).message}`);
+        for (const { reject } of group) reject(failure);
+        return;
+      }
+      for (const { resolve } of group) resolve();
+    });
+  }
+
+  private async write(blocks: readonly SealedBlock[]): Promise<void> {
+    const fresh = new Map<string, SealedBlock>();
+    for (const block of blocks) {
+      const isHeld = this.table.candidates(block.digest).length > 0 && (await this.has(block.digest));
+      if (!isHeld) fresh.set(Buffer.from(block.digest).toString('latin1'), block);
+    }
+    if (fresh.size > 0) await this.writeFresh([...fresh.values()]);
+  }
+
+  private async writeFresh(blocks: readonly SealedBlock[]): Promise<void> {
+    if (this.segments.get(this.newest)!.sizeBytes > this.segmentBytes) await this.beginSegment();
+    const segment = this.segments.get(this.newest)!;
+    const start = segment.sizeBytes;
+    const places: BlockPlace[] = [];
+    let end = start;
+    const pieces: Uint8Array[] = [];
+    for (const block of blocks) {
+      const head = sectionHead(block);
+      pieces.push(head, block.bytes);
+      places.push({ segment: this.newest, offset: end + head.byteLength, length: block.bytes.byteLength });
+      end += head.byteLength + block.bytes.byteLength;
+    }
+    try {
+      await writeWhole(this.tail!, Buffer.concat(pieces), start);
+      await this.tail!.datasync();
+    } catch (error) {
+      await this.abandon(start);
+      throw error;
+    }
+    // Durable from here on; before, a crash leaves a tail that the next start cuts off or keeps as unreferenced blocks.
+    segment.sizeBytes = end;
+    blocks.forEach(({ digest }, index) => this.table.add(digest, places[index]!));
+    segment.records.push(
+      Buffer.concat(
+        blocks.map(({ digest }, index) => summaryRecord(digest, places[index]!.offset, places[index]!.length)),
+      ),
+    );
+  }
+
+  /** After a failed write: the tail is cut off, so that the next write finds the segment as it was. */
+  private async abandon(sizeBytes: number): Promise<void> {
+    await this.tail!.truncate(sizeBytes).catch(() => undefined);
+  }
+
+  /** Bytes of the block whose CID in the file has this digest. */
+  private async bytesOf(digest: BlockDigest): Promise<Uint8Array | undefined> {
+    for (const place of this.table.candidates(digest)) {
+      const found = await this.read(place, cidBytes);
+      if (sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) return found.subarray(cidBytes);
+    }
+    return undefined;
+  }
+
+  private async find(digest: BlockDigest): Promise<BlockPlace | undefined> {
+    for (const place of this.table.candidates(digest)) {
+      const cid = await this.read({ ...place, length: 0 }, cidBytes);
+      if (sameBytes(cid.subarray(cidBytes - 32), digest)) return place;
+    }
+    return undefined;
+  }
+
+  /** @param before how many bytes in front of the block are wanted too. */
+  private async read({ segment, offset, length }: BlockPlace, before = 0): Promise<Buffer> {
+    if (!this.segments.has(segment)) return Buffer.alloc(0);
+    const file = this.files.use(segment);
+    try {
+      const bytes = Buffer.allocUnsafe(before + length);
+      const count = await new Promise<number>((resolve, reject) => {
+        read(file.fd, bytes, 0, bytes.byteLength, offset - before, (error, read) =>
+          error === null ? resolve(read) : reject(new BlockStoreUnavailable(error.message)),
+        );
+      });
+      return bytes.subarray(0, count);
+    } finally {
+      this.files.release(file);
+    }
+  }
+
+  private async overwrite(digests: readonly BlockDigest[]): Promise<void> {
+    const touched = new Set<number>();
+    for (const digest of digests) {
+      const place = await this.find(digest);
+      if (place === undefined) continue;
+      const file = this.fileOf(place.segment);
+      if (!touched.has(place.segment)) await dropSummary(file);
+      touched.add(place.segment);
+      this.table.remove(digest, place);
+      const filler = hole(place.length);
+      const handle = await open(file, 'r+');
+      try {
+        await writeWhole(handle, Buffer.concat([filler.digest, filler.bytes]), place.offset - 32);
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      this.segments.get(place.segment)!.deadBytes += place.length;
+    }
+    for (const number of touched) await this.compact(number);
+  }
+
+  /** Moves what a segment still holds to the newest one, when more than half of it is holes. */
+  private async compact(number: number): Promise<void> {
+    const segment = this.segments.get(number)!;
+    if (number === this.newest) {
+      // Its summary is written anew at the end; the records of deleted blocks must not be in it.
+      segment.records = (await this.blocksOf(number)).map(({ digest, place }) =>
+        summaryRecord(digest, place.offset, place.length),
+      );
+      return;
+    }
+    if (segment.deadBytes * 2 < segment.sizeBytes) return;
+    const held = await this.blocksOf(number);
+    for (let at = 0; at < held.length; at += 256) {
+      const piece = held.slice(at, at + 256);
+      const blocks = await Promise.all(
+        piece.map(async ({ digest, place }) => ({ digest, bytes: await this.read(place) })),
+      );
+      await this.writeFresh(blocks);
+      for (const { digest, place } of piece) this.table.remove(digest, place);
+    }
+    this.segments.delete(number);
+    this.files.forget(number);
+    await unlink(this.fileOf(number));
+  }
+
+  private async blocksOf(number: number): Promise<{ digest: BlockDigest; place: BlockPlace }[]> {
+    const blocks: { digest: BlockDigest; place: BlockPlace }[] = [];
+    const segment = this.segments.get(number);
+    if (segment === undefined) return blocks;
+    const handle = await open(this.fileOf(number), 'r');
+    try {
+      await scan(handle, 0, segment.sizeBytes, (digest, offset, length) => {
+        blocks.push({ digest: Uint8Array.from(digest), place: { segment: number, offset, length } });
+      });
+    } finally {
+      await handle.close();
+    }
+    return blocks;
+  }
+}
+
+async function writeWhole(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
+    if (bytesWritten === 0) throw new Error('the file takes no more bytes');
+    done += bytesWritten;
+  }
+}
+
+async function unavailable<T>(what: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    if (error instanceof BlockStoreUnavailable) throw error;
+    throw new BlockStoreUnavailable(`${what}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The vault: seals contents under data keys, data keys under compartment keys, compartment keys under the master key.
+ *
+ * Knows no store: wrapped compartment keys are asked for, new ones are handed out to be committed with the first version that uses them.
+ */
+import type { KeyObject } from 'node:crypto';
+import type { BlockDigest, Term } from '../base/ids.js';
+import type { SealedBlock } from '../ipfs/block-store.js';
+import type { KeyRing } from './key-ring.js';
+import { KeyUnavailable } from './key-ring.js';
+import { unwrapKey, wrapKey, wrappingKey } from './key-wrap.js';
+import { randomBytes } from './random.js';
+import { Recent } from './recent.js';
+import { openContent, sealContent } from './sealing.js';
+import { keyBytes } from './xchacha.js';
+
+/** A key under a compartment's key, or a compartment's key under the master key. */
+export interface WrappedFor {
+  readonly compartment: Term;
+  readonly wrapped: Uint8Array;
+}
+
+export interface SealedVersion {
+  /** The block that the log names. */
+  readonly block: BlockDigest;
+  readonly blocks: readonly SealedBlock[];
+  /** The data key, wrapped for each compartment. */
+  readonly keyWraps: readonly WrappedFor[];
+}
+
+export interface VaultServices {
+  readonly keyRing: KeyRing;
+  /** The wrapped key of a compartment as the catalog holds it; undefined when the compartment has none yet. */
+  readonly storedKey: (compartment: Term) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
+}
+
+export class Vault {
+  /** Compartment keys in use, by the name's bytes as latin1 text. */
+  private readonly keys = new Recent<string, KeyObject>(20_000);
+
+  constructor(private readonly services: VaultServices) {}
+
+  /**
+   * Seals `content` under a fresh data key, and that key for every compartment.
+   * @param reference `type/id/versionId`, bound to the content.
+   * @param compartments at least one.
+   * @param fresh keys made for compartments that have none yet: commit `fresh.records()`, then `adopt(fresh)`; when the commit fails, drop it.
+   */
+  async seal(
+    reference: string,
+    content: Uint8Array,
+    compartments: readonly Term[],
+    fresh: FreshKeys,
+  ): Promise<SealedVersion> {
+    if (compartments.length === 0) throw new RangeError('a version is sealed for at least one compartment');
+    const dataKey = randomBytes(keyBytes);
+    const keyWraps: WrappedFor[] = [];
+    for (const compartment of compartments) {
+      const key = this.cached(compartment) ?? fresh.get(compartment) ?? (await this.load(compartment));
+      keyWraps.push({ compartment, wrapped: wrapKey(key ?? this.make(compartment, fresh), dataKey) });
+    }
+    const sealed = sealContent(dataKey, reference, content);
+    const { block, blocks } = sealed instanceof Promise ? await sealed : sealed;
+    dataKey.fill(0);
+    return { block, blocks, keyWraps };
+  }
+
+  /**
+   * @param keyWraps of the version; the first whose compartment key is at hand opens it.
+   * @param block bytes of the block that the log names.
+   * @param fetch further blocks, by digest.
+   * @throws KeyUnavailable when no wrap opens (erased, or the master key is gone), SealBroken, what `fetch` throws.
+   */
+  async open(
+    reference: string,
+    keyWraps: readonly WrappedFor[],
+    block: Uint8Array,
+    fetch: (digest: BlockDigest) => Promise<Uint8Array>,
+  ): Promise<Uint8Array> {
+    return openContent(await this.dataKey(keyWraps), reference, block, fetch);
+  }
+
+  /** Makes keys usable that are committed now. */
+  adopt(fresh: FreshKeys): void {
+    for (const [name, { key }] of fresh.byName) this.keys.set(name, key);
+  }
+
+  /** Forgets a compartment's key, after it was erased or wrapped anew. */
+  forget(compartment: Term): void {
+    this.keys.delete(nameOf(compartment));
+  }
+
+  /** The data key out of the first wrap that opens. */
+  async dataKey(keyWraps: readonly WrappedFor[]): Promise<Uint8Array> {
+    for (const { compartment, wrapped } of keyWraps) {
+      const key = this.cached(compartment) ?? (await this.load(compartment));
+      if (key !== undefined) return unwrapKey(key, wrapped);
+    }
+    throw new KeyUnavailable('no compartment of this version has a key any more');
+  }
+
+  private cached(compartment: Term): KeyObject | undefined {
+    return this.keys.get(nameOf(compartment));
+  }
+
+  private async load(compartment: Term): Promise<KeyObject | undefined> {
+    const wrapped = await this.services.storedKey(compartment);
+    if (wrapped === undefined) return undefined;
+    const bytes = this.services.keyRing.unwrap(wrapped);
+    const key = wrappingKey(bytes);
+    bytes.fill(0);
+    this.keys.set(nameOf(compartment), key);
+    return key;
+  }
+
+  private make(compartment: Term, fresh: FreshKeys): KeyObject {
+    const bytes = randomBytes(keyBytes);
+    const key = wrappingKey(bytes);
+    fresh.byName.set(nameOf(compartment), {
+      key,
+      record: { compartment, wrapped: this.services.keyRing.wrap(bytes) },
+    });
+    bytes.fill(0);
+    return key;
+  }
+}
+
+/** Compartment keys that were made but are not committed yet. */
+export class FreshKeys {
+  readonly byName = new Map<string, { readonly key: KeyObject; readonly record: WrappedFor }>();
+
+  /** @param earlier keys that will be committed before, or together with, these. */
+  constructor(private readonly earlier?: FreshKeys) {}
+
+  get(compartment: Term): KeyObject | undefined {
+    return this.byName.get(nameOf(compartment))?.key ?? this.earlier?.get(compartment);
+  }
+
+  /** What has to be committed: the keys made for this set, not the earlier ones. */
+  records(): WrappedFor[] {
+    return [...this.byName.values()].map(({ record }) => record);
+  }
+
+  /** Makes these keys part of the earlier set. */
+  join(): void {
+    for (const [name, made] of this.byName) this.earlier?.byName.set(name, made);
+  }
+}
+
+function nameOf(compartment: Term): string {
+  return Buffer.from(compartment.buffer, compartment.byteOffset, compartment.byteLength).toString('latin1');
+}

@@ -1,0 +1,87 @@
+/**
+ * XChaCha20-Poly1305 with node's native ChaCha20-Poly1305 underneath.
+ *
+ * HChaCha20 (@noble/ciphers) turns key and the first 16 nonce bytes into a subkey; the rest is RFC 8439 on OpenSSL. Same bytes as
+ * @noble/ciphers' own xchacha20poly1305, four times as fast for a resource (docs/decisions/0003-native-chacha.md).
+ *
+ * Spec: https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03
+ */
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { hchacha } from '@noble/ciphers/chacha.js';
+
+export const keyBytes = 32;
+export const nonceBytes = 24;
+export const tagBytes = 16;
+
+/** The bytes are not what was sealed under this key for this associated data. */
+export class SealBroken extends Error {
+  override readonly name = 'SealBroken';
+}
+
+/** "expand 32-byte k" as little-endian words. */
+const sigma = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
+const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+/**
+ * Ciphertext of the concatenated `parts`, then the tag (16 bytes).
+ * @param nonce 24 bytes, never used twice with this key.
+ */
+export function sealBytes(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  associated: Uint8Array,
+  ...parts: readonly Uint8Array[]
+): Buffer {
+  const cipher = createCipheriv('chacha20-poly1305', subkey(key, nonce), shortNonce(nonce), {
+    authTagLength: tagBytes,
+  });
+  cipher.setAAD(associated, { plaintextLength: 0 });
+  const pieces: Buffer[] = parts.map((part) => cipher.update(part));
+  cipher.final();
+  pieces.push(cipher.getAuthTag());
+  return Buffer.concat(pieces);
+}
+
+/** @throws SealBroken when key, nonce, associated data or bytes are not those of sealBytes. */
+export function openBytes(key: Uint8Array, nonce: Uint8Array, associated: Uint8Array, sealed: Uint8Array): Buffer {
+  const end = sealed.byteLength - tagBytes;
+  if (end < 0) throw new SealBroken('sealed bytes are cut short');
+  const decipher = createDecipheriv('chacha20-poly1305', subkey(key, nonce), shortNonce(nonce), {
+    authTagLength: tagBytes,
+  });
+  decipher.setAAD(associated, { plaintextLength: 0 });
+  decipher.setAuthTag(sealed.subarray(end));
+  const opened = decipher.update(sealed.subarray(0, end));
+  try {
+    decipher.final();
+  } catch {
+    throw new SealBroken('sealed bytes do not open: wrong key, or altered');
+  }
+  return opened;
+}
+
+function subkey(key: Uint8Array, nonce: Uint8Array): Uint8Array {
+  const words = new Uint32Array(8);
+  hchacha(sigma, littleEndianWords(key, 0, 8), littleEndianWords(nonce, 0, 4), words);
+  if (!isLittleEndian) for (let index = 0; index < 8; index += 1) words[index] = swap(words[index]!);
+  return new Uint8Array(words.buffer);
+}
+
+/** Four zero bytes, then the last eight bytes of the long nonce. */
+function shortNonce(nonce: Uint8Array): Uint8Array {
+  const short = new Uint8Array(12);
+  short.set(nonce.subarray(16, nonceBytes), 4);
+  return short;
+}
+
+function littleEndianWords(bytes: Uint8Array, from: number, count: number): Uint32Array {
+  const words = new Uint32Array(count);
+  for (let index = 0, at = from; index < count; index += 1, at += 4) {
+    words[index] = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  }
+  return words;
+}
+
+function swap(word: number): number {
+  return ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
