@@ -15,7 +15,7 @@ export interface Config {
   readonly publicUrl?: string;
   /** Reference of the organisation that runs this server. */
   readonly organization: string;
-  readonly catalog: { readonly kind: 'sqlite'; readonly folder: string };
+  readonly catalog: { readonly kind: 'sqlite'; readonly file: string };
   readonly blocks: { readonly kind: 'local'; readonly folder: string };
   readonly chain: ChainConfig;
   readonly anchoring: {
@@ -72,7 +72,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       /^Organization\/[A-Za-z0-9\-.]{1,64}$/,
       'Organization/<id>',
     ),
-    catalog: { kind: 'sqlite', folder: path.join(dataDir, 'catalog') },
+    catalog: { kind: 'sqlite', file: path.join(dataDir, 'catalog', 'catalog.sqlite') },
     blocks: { kind: 'local', folder: path.join(dataDir, 'blocks') },
     chain: chainConfig(read, dataDir),
     anchoring: {

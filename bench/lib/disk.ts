@@ -14,7 +14,7 @@ export function sizeBytesOf(folder: string): number {
 
 /** Disk per version, part by part, and terms per version. */
 export async function catalogFigures(dataDir: string): Promise<Row[]> {
-  const catalog = await openSqliteCatalog(path.join(dataDir, 'catalog'));
+  const catalog = await openSqliteCatalog(path.join(dataDir, 'catalog', 'catalog.sqlite'));
   const { versions, terms } = await catalog.size();
   await catalog.close();
   const parts = readdirSync(dataDir, { withFileTypes: true }).filter((entry) => entry.isDirectory());

@@ -15,6 +15,7 @@ export const allowedImports: Record<string, readonly string[]> = {
   smart: ['consent/gate.ts'],
   fhir: ['commit', 'vault', 'ipfs', 'anchoring', 'consent', 'smart'],
   'server.ts': ['*'],
+  wiring: ['*'],
   'main.ts': ['config.ts', 'server.ts'],
   cli: ['*'],
 };
@@ -28,8 +29,8 @@ export const adapters: readonly RegExp[] = [
   /^chain\/(ethers-chain|embedded-anvil)\.ts$/,
 ];
 
-/** Importers of adapters beside server.ts: the command line wires the same parts without a server. */
-const wiring = /^(server\.ts$|cli\/)/;
+/** Importers of adapters: the composition root, and the command line, which wires the same parts without a server. */
+const wiring = /^(server\.ts$|wiring\/|cli\/)/;
 
 export interface Import {
   /** Path below src, with `/`. */

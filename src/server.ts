@@ -1,0 +1,112 @@
+/**
+ * The composition root: opens storage, chain and definitions, wires the FHIR door on them, and closes them in order.
+ *
+ * The only place, beside src/wiring and the command line, that knows adapters. Tests enter here too.
+ */
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { systemClock, type Clock } from './base/clock.js';
+import { createLog, type Log } from './base/log.js';
+import type { Config } from './config.js';
+import { TokenIssuer, type TokenClaims } from './smart/token-issuer.js';
+import { openDoor, type Door } from './wiring/door.js';
+import { loadActiveDefinitions } from './wiring/definitions.js';
+import { connectNetwork } from './wiring/network.js';
+import { openStorage } from './wiring/storage.js';
+
+export interface Server {
+  /** `http://HOST:PORT`, without a slash at the end. */
+  readonly url: string;
+  /** Base URL of the FHIR door. */
+  readonly baseUrl: string;
+  readonly chainUrl: string;
+  readonly chainId: number;
+  /** A token of the local issuer; by default of the server's own organisation, for one hour. */
+  token(claims?: Partial<TokenClaims>): Promise<string>;
+  /** Finishes what is under way, takes nothing new, and closes everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server; resolves when it answers.
+ * @throws FolderLocked, and whatever a part says that cannot be opened; nothing is left open then.
+ */
+export async function createServer(
+  config: Config,
+  log: Log = createLog('silent', () => undefined),
+  clock: Clock = systemClock,
+): Promise<Server> {
+  const startedAt = performance.now();
+  const opened: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of opened.splice(0).reverse()) await close();
+  };
+  try {
+    const issuer = await TokenIssuer.open(path.join(config.dataDir, 'keys'));
+    const http = createHttpServer();
+    // The port is known before the parts that need the base URL are made.
+    await listen(http, config);
+    opened.push(() => closeHttp(http));
+    let door: Door | undefined;
+    http.on('request', (request, response) => {
+      if (door !== undefined) return door.serve(request, response);
+      response.writeHead(503, { 'Retry-After': '1' }).end();
+    });
+    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${(http.address() as AddressInfo).port}`;
+    const baseUrl = `${config.publicUrl ?? url}/fhir`;
+
+    const storage = await openStorage(config);
+    opened.push(storage.close);
+    const definitions = loadActiveDefinitions(config, log);
+    const network = await connectNetwork(config, storage.keyRing, baseUrl, definitions.current.profileSet.digest, log);
+    opened.push(network.close);
+    door = await openDoor({ config, baseUrl, clock, log, storage, definitions, network, issuer });
+    opened.push(door.close);
+
+    log.write({
+      event: 'started',
+      url: baseUrl,
+      startMs: Math.round(performance.now() - startedAt),
+      versions: storage.catalog.head().leafCount,
+    });
+    return {
+      url,
+      baseUrl,
+      chainUrl: network.url,
+      chainId: network.chainId,
+      token: (claims = {}) =>
+        issuer.issue(
+          { actor: config.organization, scope: 'system/*.cruds', purpose: 'TREAT', expiresInSeconds: 3_600, ...claims },
+          clock,
+        ),
+      close: async () => {
+        // Connections first: what they asked for is answered while everything is still open.
+        await closeHttp(http);
+        await closeAll();
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+function listen(http: HttpServer, { host, port }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Lets running requests finish; idle connections end at once. */
+function closeHttp(http: HttpServer): Promise<void> {
+  if (!http.listening) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    http.close((error) => (error === undefined ? resolve() : reject(error)));
+    http.closeIdleConnections();
+  });
+}

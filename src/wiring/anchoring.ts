@@ -1,0 +1,61 @@
+/** Starts the anchorer's loop on the log of this server, and builds its proofs. */
+import path from 'node:path';
+import { Anchorer } from '../anchoring/anchorer.js';
+import { LocalAttestor } from '../anchoring/attestation.js';
+import { batchFacts } from '../anchoring/batch-facts.js';
+import type { ProofSource } from '../anchoring/proof-builder.js';
+import { TileStore } from '../anchoring/tile-store.js';
+import type { Log } from '../base/log.js';
+import type { Config } from '../config.js';
+import type { Network } from './network.js';
+import type { Storage } from './storage.js';
+
+export interface Anchoring {
+  readonly anchorer: Anchorer;
+  readonly proofs: ProofSource;
+}
+
+export async function startAnchoring(config: Config, storage: Storage, network: Network, log: Log): Promise<Anchoring> {
+  const { catalog, records } = storage;
+  const tiles = await TileStore.open(path.join(config.dataDir, 'log'), catalog, catalog.head().leafCount);
+  const header = records.header.bind(records);
+  const facts = {
+    versionsByLeaf: catalog.versionsByLeaf.bind(catalog),
+    header,
+    state: catalog,
+  };
+  let isAway = false;
+  const anchorer = new Anchorer({
+    chain: network.anchorerChain,
+    contract: network.contracts.anchorLog,
+    fromBlock: network.contracts.fromBlock,
+    tiles,
+    state: catalog,
+    leafCount: () => catalog.head().leafCount,
+    facts: (from, until) => batchFacts(facts, from, until),
+    attestors: [new LocalAttestor(network.keys.validator, tiles, catalog)],
+    maxAgeMs: config.anchoring.maxAgeMs,
+    maxLeaves: config.anchoring.batchSize,
+    confirmations: config.anchoring.confirmations,
+    onEvent(event) {
+      if (event.kind === 'anchored') {
+        const { batch, size, txHash, gasUsed } = event;
+        log.write({ event: 'anchored', batch, size, txHash, gasUsed: Number(gasUsed) });
+      }
+      const isProblem = event.kind === 'problem';
+      if (isProblem === isAway) return;
+      isAway = isProblem;
+      log.write({
+        event: 'dependency',
+        name: 'chain',
+        isAway,
+        reason: isProblem ? event.message : 'anchoring goes on',
+      });
+    },
+  });
+  anchorer.start();
+  return {
+    anchorer,
+    proofs: { tiles, anchorers: [anchorer], state: catalog, header, open: records.open.bind(records) },
+  };
+}

@@ -1,0 +1,114 @@
+/** Puts the FHIR door on storage, chain and definitions, and runs the loops beside it: anchoring, consent. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import { Committer } from '../commit/committer.js';
+import type { Config } from '../config.js';
+import { createFhirApp } from '../fhir/http/app.js';
+import { OpenedCache } from '../fhir/opened-cache.js';
+import { proofOperations } from '../fhir/operations/proof.js';
+import { terminologyOperations } from '../fhir/operations/terminology-operations.js';
+import { validateOperation } from '../fhir/operations/validate.js';
+import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
+import { createCursors } from '../fhir/search/cursor.js';
+import { createExtractor } from '../fhir/search/extract.js';
+import { createParameters } from '../fhir/search/parameters.js';
+import type { FhirConfig, FhirServices } from '../fhir/services.js';
+import type { TokenIssuer } from '../smart/token-issuer.js';
+import { TokenVerifier } from '../smart/token-verifier.js';
+import { startAnchoring } from './anchoring.js';
+import { startConsent } from './consent.js';
+import { InForce } from './in-force.js';
+import type { Network } from './network.js';
+import type { Storage } from './storage.js';
+
+export interface Door {
+  serve(request: IncomingMessage, response: ServerResponse): void;
+  /** Stops the loops; what is committed is anchored after the next start. */
+  close(): Promise<void>;
+}
+
+export interface DoorParts {
+  readonly config: Config;
+  readonly baseUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly storage: Storage;
+  readonly definitions: ActiveDefinitions;
+  readonly network: Network;
+  readonly issuer: TokenIssuer;
+}
+
+export async function openDoor(parts: DoorParts): Promise<Door> {
+  const { config, baseUrl, clock, log, storage, definitions, network, issuer } = parts;
+  const { catalog, blocks, vault, names, headers, records, blinder, keyRing, accessLog } = storage;
+  const reportDefect = (requestId: string, error: unknown) => log.write({ event: 'defect', requestId, error });
+
+  const inForce = await InForce.open(catalog, baseUrl, network.ratify, definitions, (error) =>
+    reportDefect('definitions', error),
+  );
+  const { anchorer, proofs } = await startAnchoring(config, storage, network, log);
+  const committer = new Committer({
+    catalog,
+    blocks,
+    vault,
+    names,
+    headers,
+    clock,
+    leafOf: inForce.leafOf,
+    onCommit: () => anchorer.notify(),
+  });
+  const parameters = createParameters(definitions.current.definitions);
+  const search = { parameters, blinder, baseUrl, clock };
+  const consent = await startConsent(config, storage, network, search, clock);
+  const verifier = await TokenVerifier.create(issuer.publicJwk, clock);
+
+  const services: FhirServices = {
+    config: fhirConfig(config, baseUrl),
+    clock,
+    get definitions() {
+      return definitions.current.definitions;
+    },
+    catalog,
+    committer,
+    records,
+    names,
+    opened: new OpenedCache(records),
+    search,
+    extractor: createExtractor(search),
+    cursors: createCursors(keyRing.derive('cursor')),
+    validator: definitions.validator,
+    gate: consent.gate,
+    accessLog,
+    consents: consent.filings,
+    authenticate: (authorization) => verifier.verify(authorization),
+    receiptOf: inForce.receiptOf,
+    anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
+    operations: [validateOperation, ...terminologyOperations(() => definitions.current), ...proofOperations(proofs)],
+    reportDefect,
+  };
+  const app = createFhirApp(services);
+  return {
+    serve: (request, response) => void app(request, response),
+    async close() {
+      await committer.close();
+      await Promise.all([anchorer.close(), consent.close()]);
+    },
+  };
+}
+
+function fhirConfig({ fhir, organization }: Config, baseUrl: string): FhirConfig {
+  return {
+    baseUrl,
+    maxBodyBytes: fhir.maxBodyBytes,
+    updateCreate: fhir.updateCreate,
+    conditionalDelete: 'multiple',
+    integrityOnWrite: fhir.referentialIntegrity,
+    integrityOnDelete: fhir.referentialIntegrity,
+    unknownProfile: fhir.unknownProfile,
+    defaultCount: 50,
+    maxCount: 1_000,
+    allowedOrigins: fhir.allowedOrigins,
+    organization,
+  };
+}

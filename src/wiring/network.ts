@@ -1,0 +1,111 @@
+/** Connects the chain (the embedded one or an operator's), with its contracts: deployed once, found again later. */
+import { readFileSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Log } from '../base/log.js';
+import type { Hex } from '../chain/chain.js';
+import { deployContracts, ratifyProfileSet, type Contracts } from '../chain/deploy.js';
+import { startEmbeddedChain } from '../chain/embedded-anvil.js';
+import { createEthersChain, type EvmChain, type TransactionJournal } from '../chain/ethers-chain.js';
+import { chainKeys, privateKeyFrom, type ChainKeys } from '../chain/keys.js';
+import { addressOf } from '../chain/signing.js';
+import type { Config } from '../config.js';
+import type { KeyRing } from '../vault/key-ring.js';
+
+export interface Network {
+  readonly url: string;
+  readonly chainId: number;
+  readonly keys: ChainKeys;
+  readonly contracts: Contracts;
+  /** Each sends with a key of its own, so that nonces never race. */
+  readonly anchorerChain: EvmChain;
+  readonly publisherChain: EvmChain;
+  /** Makes a ProfileSet (SHA-256, hexadecimal) one that heads may name. Does nothing when it is. */
+  ratify(profileSetDigest: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Endpoint {
+  readonly url: string;
+  readonly chainId: number;
+  readonly journal?: TransactionJournal;
+  stop(): Promise<void>;
+}
+
+/** @param baseUrl of the FHIR door, for the directory of organisations. */
+export async function connectNetwork(
+  config: Config,
+  keyRing: KeyRing,
+  baseUrl: string,
+  profileSetDigest: string,
+  log: Log,
+): Promise<Network> {
+  const folder = path.join(config.dataDir, 'chain');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const keys = keysFor(config, keyRing);
+  const { url, chainId, journal, stop } = await connect(config, keys, log);
+  const chainWith = (privateKey: Uint8Array) => createEthersChain({ url, chainId, privateKey, journal });
+  const deployer = chainWith(keys.deployer);
+  try {
+    const contracts = await deployContracts({
+      chain: deployer,
+      file: path.join(folder, 'contracts.json'),
+      validators: [addressOf(keys.validator)],
+      profileSets: [`0x${profileSetDigest}`],
+      organisation: { identifier: config.organization, baseUrl, relay: addressOf(keys.publisher) },
+    });
+    const ratify = (digest: string) => ratifyProfileSet(deployer, contracts, `0x${digest}`);
+    await ratify(profileSetDigest);
+    const chains = [chainWith(keys.anchorer), chainWith(keys.publisher)] as const;
+    return {
+      url,
+      chainId,
+      keys,
+      contracts,
+      anchorerChain: chains[0],
+      publisherChain: chains[1],
+      ratify,
+      async close() {
+        await Promise.all([deployer, ...chains].map((chain) => chain.close()));
+        await stop();
+      },
+    };
+  } catch (error) {
+    await deployer.close();
+    await stop();
+    throw error;
+  }
+}
+
+async function connect({ chain }: Config, keys: ChainKeys, log: Log): Promise<Endpoint> {
+  if (chain.kind === 'rpc') return { url: chain.url, chainId: chain.chainId, stop: () => Promise.resolve() };
+  const embedded = await startEmbeddedChain({
+    folder: chain.folder,
+    onEvent: (event) =>
+      log.write({ event: 'dependency', name: 'chain', isAway: event === 'chain-ended', reason: `embedded ${event}` }),
+  });
+  await embedded.fund(sendersOf(keys));
+  return embedded;
+}
+
+function sendersOf(keys: ChainKeys): Hex[] {
+  return [keys.deployer, keys.anchorer, keys.publisher].map(addressOf);
+}
+
+/** Of an operator's chain: derived from the key that the operator funded; it deploys, the others are told at start. */
+function keysFor({ chain }: Config, keyRing: KeyRing): ChainKeys {
+  if (chain.kind === 'embedded') return chainKeys(keyRing);
+  if ((statSync(chain.keyFile).mode & 0o077) !== 0) {
+    throw new Error(`${chain.keyFile} can be read by others than its owner: expected mode 0600`);
+  }
+  const text = readFileSync(chain.keyFile, 'utf8').trim();
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text))
+    throw new Error(`${chain.keyFile} holds no private key: expected 0x and 64 hexadecimal digits`);
+  const seed = new Uint8Array(Buffer.from(text.slice(2), 'hex'));
+  return {
+    deployer: seed,
+    anchorer: privateKeyFrom(seed, 'anchorer'),
+    publisher: privateKeyFrom(seed, 'publisher'),
+    validator: privateKeyFrom(seed, 'validator'),
+  };
+}

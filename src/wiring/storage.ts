@@ -1,0 +1,70 @@
+/** Opens what keeps things: keys, catalog, blocks, access log; and the parts that stand directly on them. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { HeaderCodec } from '../commit/header.js';
+import { Records } from '../commit/records.js';
+import { openFileAccessLog } from '../commit/file-access-log.js';
+import { openSqliteCatalog } from '../commit/sqlite/sqlite-catalog.js';
+import type { AccessLog } from '../commit/access-log.js';
+import type { Catalog } from '../commit/catalog.js';
+import type { Config } from '../config.js';
+import type { BlockStore } from '../ipfs/block-store.js';
+import { openLocalBlockStore } from '../ipfs/local-block-store.js';
+import { Blinder } from '../vault/blinder.js';
+import { openKeyRing } from '../vault/file-key-ring.js';
+import type { KeyRing } from '../vault/key-ring.js';
+import { Names } from '../vault/names.js';
+import { Vault } from '../vault/vault.js';
+import { lockFolder, type FolderLock } from './folder-lock.js';
+
+export interface Storage {
+  readonly keyRing: KeyRing;
+  readonly catalog: Catalog;
+  readonly blocks: BlockStore;
+  readonly accessLog: AccessLog;
+  readonly vault: Vault;
+  readonly blinder: Blinder;
+  readonly names: Names;
+  readonly headers: HeaderCodec;
+  readonly records: Records;
+  close(): Promise<void>;
+}
+
+/** @throws FolderLocked when another process serves DATA_DIR; the ports' own errors when something cannot be opened. */
+export async function openStorage(config: Config): Promise<Storage> {
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(config.dataDir);
+  try {
+    return await openParts(config, lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
+  const keyRing = await openKeyRing(path.join(config.dataDir, 'keys', 'key-ring.json'));
+  const [catalog, blocks, accessLog] = await Promise.all([
+    openSqliteCatalog(config.catalog.file),
+    openLocalBlockStore(config.blocks.folder),
+    openFileAccessLog(path.join(config.dataDir, 'access'), keyRing.derive('access')),
+  ]);
+  const blinder = new Blinder(keyRing.derive('index'));
+  const headers = new HeaderCodec(keyRing.derive('header'));
+  const vault = new Vault({ keyRing, storedKey: (compartment) => catalog.compartmentKey(compartment) });
+  return {
+    keyRing,
+    catalog,
+    blocks,
+    accessLog,
+    vault,
+    blinder,
+    names: new Names(blinder),
+    headers,
+    records: new Records({ blocks, vault, headers }),
+    async close() {
+      await Promise.all([accessLog.close(), blocks.close(), catalog.close()]);
+      await lock.release();
+    },
+  };
+}
