@@ -15,7 +15,7 @@ const mostRounds = 8;
 export async function included(
   services: FhirServices,
   context: Context,
-  { includes, revincludes }: SearchQuery,
+  { includes, revincludes }: Pick<SearchQuery, 'includes' | 'revincludes'>,
   matches: readonly VersionRow[],
   asOf: number,
 ): Promise<VersionRow[]> {

@@ -31,6 +31,12 @@ export interface Page {
   readonly next?: PagePosition;
 }
 
+/** What of a search decides its pages. */
+export type PageQuery = Pick<SearchQuery, 'plan' | 'recheck' | 'sort' | 'total'> & {
+  /** What the terms cannot say, read from the sealed header. */
+  readonly accepts?: (row: VersionRow) => boolean;
+};
+
 /** Matches that a search may look at before it is called too costly. */
 const mostMatches = 100_000;
 
@@ -38,7 +44,7 @@ const mostMatches = 100_000;
 export async function findPage(
   services: FhirServices,
   context: Context,
-  query: SearchQuery,
+  query: PageQuery,
   count: number,
   asOf: number,
   resumed: PagePosition | undefined,
@@ -52,7 +58,7 @@ export async function findPage(
 }
 
 /** The order that the store itself can give; undefined: it must be made in memory. */
-function storeOrder({ sort }: SearchQuery): 'newest' | 'oldest' | undefined {
+function storeOrder({ sort }: PageQuery): 'newest' | 'oldest' | undefined {
   if (sort.length === 0) return 'newest';
   if (sort[0].by !== 'lastUpdated') return undefined;
   return sort[0].direction === 'desc' ? 'newest' : 'oldest';
@@ -61,7 +67,7 @@ function storeOrder({ sort }: SearchQuery): 'newest' | 'oldest' | undefined {
 async function storePage(
   services: FhirServices,
   context: Context,
-  query: SearchQuery,
+  query: PageQuery,
   count: number,
   asOf: number,
   order: 'newest' | 'oldest',
@@ -96,7 +102,7 @@ async function storePage(
 async function sortedPage(
   services: FhirServices,
   context: Context,
-  query: SearchQuery,
+  query: PageQuery,
   count: number,
   asOf: number,
   offset: number,
@@ -117,7 +123,7 @@ async function sortedPage(
 async function allMatches(
   services: FhirServices,
   context: Context,
-  query: SearchQuery,
+  query: PageQuery,
   asOf: number,
   order: 'newest' | 'oldest',
 ): Promise<VersionRow[]> {
@@ -142,7 +148,7 @@ async function allMatches(
 async function* visible(
   services: FhirServices,
   { principal }: Context,
-  { plan, recheck }: SearchQuery,
+  { plan, recheck, accepts }: PageQuery,
   asOf: number,
   order: 'newest' | 'oldest',
   step: number,
@@ -160,6 +166,7 @@ async function* visible(
     for (const row of found) {
       const decision = mayRead(services, principal, 's', row);
       if (!(typeof decision === 'boolean' ? decision : await decision)) continue;
+      if (accepts !== undefined && !accepts(row)) continue;
       if (recheck !== undefined && !recheck((await services.opened.text(row)).value())) continue;
       yield row;
     }

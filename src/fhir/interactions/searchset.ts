@@ -11,7 +11,7 @@ import type { Page } from './search-page.js';
 export async function searchset(
   services: FhirServices,
   { baseUrl }: Context,
-  query: SearchQuery,
+  query: Pick<SearchQuery, 'summary' | 'elements' | 'ignored'>,
   page: Page,
   included: readonly VersionRow[],
   link: readonly { readonly relation: string; readonly url: string }[],

@@ -7,7 +7,7 @@ import type { FhirServices } from '../services.js';
 /** The matches in the order that the query wants; equal ones newest first, as they came. */
 export async function sortRows(
   services: Pick<FhirServices, 'opened'>,
-  { sort }: SearchQuery,
+  { sort }: Pick<SearchQuery, 'sort'>,
   rows: readonly VersionRow[],
 ): Promise<VersionRow[]> {
   const slices = new Slices();

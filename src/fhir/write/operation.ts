@@ -15,6 +15,8 @@ export interface WriteOperation {
   readonly resource?: Resource;
   /** Makes the new content of a patch from the present one. @throws FhirError 422 or 400 */
   readonly patch?: (present: Resource) => Resource;
+  /** The content is all there is: security labels of the version before do not stay (`$meta-delete`). */
+  readonly dropsLabels?: boolean;
   /** versionId that the present version must have. */
   readonly ifMatch?: string;
   /** `*`: refuse when the resource exists. */

@@ -120,7 +120,7 @@ async function prepareTarget(
   const given = { ...(await newContent(services, operation, current)), resourceType, id };
   const linked = rewriteLinks<Resource>(given, links.replacer(operation.fullUrl));
   const before = current === undefined || current.isDeleted ? undefined : services.opened.header(current).attributes;
-  const content = contentOf(linked, id, versionId, before?.securityLabels);
+  const content = contentOf(linked, id, versionId, operation.dropsLabels ? [] : before?.securityLabels);
   const { resource } = content;
 
   const found = services.validator.validate(linked, {

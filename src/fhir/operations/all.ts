@@ -1,0 +1,25 @@
+/** Every operation that the door offers. */
+import type { ProofSource } from '../../anchoring/proof-builder.js';
+import type { ActiveDefinitions } from '../packages/active-definitions.js';
+import { everythingOperation } from './everything.js';
+import { metaOperations } from './meta.js';
+import type { Operation } from './operation.js';
+import { proofOperations } from './proof.js';
+import { terminologyOperations } from './terminology-operations.js';
+import { validateOperation } from './validate.js';
+
+export interface OperationParts {
+  readonly definitions: ActiveDefinitions;
+  /** Absent: the log is not anchored, so nothing can be proven. */
+  readonly proofs?: ProofSource;
+}
+
+export function doorOperations({ definitions, proofs }: OperationParts): Operation[] {
+  return [
+    validateOperation,
+    everythingOperation,
+    ...metaOperations,
+    ...terminologyOperations(() => definitions.current),
+    ...(proofs === undefined ? [] : proofOperations(proofs)),
+  ];
+}
