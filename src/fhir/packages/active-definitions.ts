@@ -4,12 +4,15 @@
  * Core, then packages, then what was uploaded while the server runs. A snapshot is immutable: a validation that began under one ends under
  * it. An upload makes a new snapshot, whose parts are made when they are first needed, so an upload costs little.
  */
+import { validateSettled, type ExternalAnswers } from '../terminology/external.js';
 import { createTerminology, type Terminology } from '../terminology/terminology.js';
 import { createValidator } from '../validation/create-validator.js';
 import { readCoreFacts } from '../validation/core-facts.js';
 import { makeProfileSet, type CoreFacts, type ProfileSet, type ProfileSetOptions } from '../validation/profile-set.js';
 import { Receipts } from '../validation/receipt.js';
-import type { Validator } from '../validation/validator.js';
+import type { Issue } from '../../base/outcome.js';
+import type { Resource } from '../../base/resource.js';
+import type { ValidationOptions, Validator } from '../validation/validator.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { CanonicalResource, CodeSystem } from '../definitions/types.js';
 import { compact, definitionTypes } from './compact.js';
@@ -37,6 +40,7 @@ export class ActiveDefinitions {
   constructor(
     private readonly loaded: Pick<LoadedPackages, 'packages' | 'definitions' | 'supplements'>,
     private readonly options: ProfileSetOptions,
+    private readonly external?: ExternalAnswers,
     private readonly core: CoreFacts = readCoreFacts(),
   ) {
     this.snapshot = this.take();
@@ -44,6 +48,13 @@ export class ActiveDefinitions {
 
   get current(): Snapshot {
     return this.snapshot;
+  }
+
+  /** Validates, and asks the configured terminology server about codes that cannot be decided here. */
+  validate(resource: Resource, options?: ValidationOptions): Issue[] | Promise<Issue[]> {
+    const { validator } = this.snapshot;
+    if (!this.external) return validator.validate(resource, options);
+    return validateSettled(validator, this.external, resource, options);
   }
 
   /**
@@ -86,7 +97,7 @@ export class ActiveDefinitions {
     const uploads = [...this.uploads.values()];
     const definitions = uploads.length === 0 ? loaded.definitions : loaded.definitions.with(uploads.map(compact));
     const supplements = [...loaded.supplements, ...uploads.filter(isSupplement)];
-    const terminology = createTerminology(definitions, supplements);
+    const terminology = createTerminology(definitions, supplements, this.external);
     let validator: Validator | undefined;
     let profileSet: ProfileSet | undefined;
     let receipts: Receipts | undefined;

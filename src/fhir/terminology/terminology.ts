@@ -8,6 +8,7 @@ import type { Definitions } from '../definitions/definitions.js';
 import type { CodeSystem } from '../definitions/types.js';
 import { ValueSetTest, type TerminologySources } from './compose.js';
 import { expand, type Expansion, type ExpandOptions } from './expand.js';
+import type { ExternalAnswers } from './external.js';
 import { isBelow } from './filters.js';
 import type { Concept, KnownSystem } from './known-system.js';
 import { registeredSystems } from './registries.js';
@@ -39,12 +40,16 @@ export interface Terminology {
   expand(canonical: string, options?: ExpandOptions): Expansion;
 }
 
-/** @param supplements CodeSystems with content `supplement`, whose designations and properties `lookup` adds. */
+/**
+ * @param supplements CodeSystems with content `supplement`, whose designations and properties `lookup` adds.
+ * @param external answers of another terminology server, for what is `unknown` here.
+ */
 export function createTerminology(
   definitions: Pick<Definitions, 'valueSet' | 'codeSystem'>,
   supplements: readonly CodeSystem[] = [],
+  external?: ExternalAnswers,
 ): Terminology {
-  return new OfflineTerminology(definitions, supplements);
+  return new OfflineTerminology(definitions, supplements, external);
 }
 
 class OfflineTerminology implements Terminology, TerminologySources {
@@ -56,6 +61,7 @@ class OfflineTerminology implements Terminology, TerminologySources {
   constructor(
     private readonly definitions: Pick<Definitions, 'valueSet' | 'codeSystem'>,
     private readonly supplements: readonly CodeSystem[],
+    private readonly external: ExternalAnswers | undefined,
   ) {}
 
   system(url: string, version?: string): KnownSystem | undefined {
@@ -87,15 +93,21 @@ class OfflineTerminology implements Terminology, TerminologySources {
       cache = new VerdictCache();
       remember(this.caches, valueSet, cache);
     }
-    const { system = '', code = '' } = coding;
-    return cache.get(system, code) ?? cache.put(system, code, this.judge(coding, valueSet));
+    const { system = noSystem, code = '' } = coding;
+    const kept = cache.get(system, code);
+    if (kept) return kept;
+    const verdict = this.judge(coding, valueSet);
+    if (verdict.result !== 'unknown' || !this.external) return cache.put(system, code, verdict);
+    return this.asked(verdict, coding, valueSet);
   }
 
   validateInSystem(coding: CodingInput): CodeVerdict {
     const { system = '', code = '' } = coding;
-    return (
-      this.systemVerdicts.get(system, code) ?? this.systemVerdicts.put(system, code, this.judgeInSystem(system, code))
-    );
+    const kept = this.systemVerdicts.get(system, code);
+    if (kept) return kept;
+    const verdict = this.judgeInSystem(system, code);
+    if (verdict.result !== 'unknown' || !this.external) return this.systemVerdicts.put(system, code, verdict);
+    return this.asked(verdict, coding);
   }
 
   knowsSystem(url: string): 'complete' | 'fragment' | 'unknown' {
@@ -167,6 +179,17 @@ class OfflineTerminology implements Terminology, TerminologySources {
     return { result: 'out', reason: 'not-member', message: `${text} is not in the value set ${valueSet}` };
   }
 
+  /** What the other server says about a code that cannot be decided here. */
+  private asked(verdict: CodeVerdict, { system, code }: CodingInput, valueSet?: string): CodeVerdict {
+    if (!system || !code || registeredSystems.has(system)) return verdict;
+    const answer = this.external?.find({ system, code, valueSet });
+    if (!answer) return verdict;
+    if (answer.isMember) return memberVerdict;
+    const place = valueSet === undefined ? system : `the value set ${valueSet}`;
+    const message = answer.message ?? `'${system}#${code}' is not in ${place}, says the terminology server`;
+    return { result: 'out', reason: valueSet === undefined ? 'unknown-code' : 'not-member', message };
+  }
+
   private judgeInSystem(url: string, code: string): CodeVerdict {
     if (url === '') {
       return { result: 'unknown', reason: 'no-system', message: `'${code}' has no system, so it cannot be checked` };
@@ -190,6 +213,9 @@ class OfflineTerminology implements Terminology, TerminologySources {
     return { result, reason, message: `'${code}' is no code of ${url}${detail}` };
   }
 }
+
+/** Stands for the absent system of a code element among the kept verdicts; no URL has a blank. */
+const noSystem = ' ';
 
 const mapLimit = 20_000;
 

@@ -30,6 +30,8 @@ export interface ProfileSetOptions {
   readonly unknownProfile: 'error' | 'warning';
   readonly bestPractice: boolean;
   readonly checkReferenceTypes: boolean;
+  /** Base URL of the terminology server whose answers count; absent: none. */
+  readonly terminologyServer?: string;
   /** Resource type to canonical URLs that every instance must meet. */
   readonly demanded: Readonly<Record<string, readonly string[]>>;
 }
