@@ -22,6 +22,10 @@ export interface Code extends Shape {
   readonly single: boolean;
   /** The same as "run gives something", cheaper. */
   readonly exists?: (focus: Item | undefined, scope: Scope) => boolean;
+  /** The number of items, cheaper. */
+  readonly count?: (focus: Item | undefined, scope: Scope) => number;
+  /** The codes that this is the union of. */
+  readonly parts?: readonly Code[];
   /** The same, with only the items of a type: for choice elements, which then need no wrapping. */
   readonly narrow?: (type: TypeInfo) => Code | undefined;
   /** The value, of a literal. */

@@ -35,7 +35,13 @@ export function equalItems(
   b: Item,
   bType: TypeInfo | undefined,
 ): boolean | undefined {
+  if (typeof a === 'string' && typeof b === 'string' && isText(aType) && isText(bType)) return a === b;
   return equalValues(systemValue(a, aType), systemValue(b, bType));
+}
+
+/** Raw strings of this type are equal exactly when they are the same. */
+export function isText(type: TypeInfo | undefined): boolean {
+  return type === undefined || type.system === 'String';
 }
 
 function equalValues(a: SystemValue | undefined, b: SystemValue | undefined): boolean | undefined {

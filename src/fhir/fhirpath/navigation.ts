@@ -9,6 +9,7 @@ import { systemTypes, TypeInfo, type ElementInfo, type FhirModel, type Variant }
 import {
   addTo,
   collectionOf,
+  countOf,
   isObject,
   Node,
   TypeName,
@@ -143,11 +144,12 @@ function node(
 /** Children of any item, by its type at run time. */
 export class Navigator {
   private readonly steps = new WeakMap<ElementInfo, Step>();
+  private readonly members = new WeakMap<TypeInfo, ReadonlyMap<string, Variant>>();
   private readonly findType = (name: string) => this.model.type(name);
 
   constructor(
     readonly model: FhirModel,
-    private readonly locate: boolean,
+    readonly locate: boolean,
   ) {}
 
   /** Static type of raw items given; the type of the item itself. */
@@ -168,15 +170,58 @@ export class Navigator {
     return tidy(holder[name]);
   }
 
-  /** All children, in the order of the definition. */
+  /** All children, in the order of the JSON. */
   children(item: Item, type: TypeInfo | undefined): Item[] {
     const found: Item[] = [];
-    const own = this.typeOf(item, type);
-    const holder = holderOf(item);
-    if (!own || holder === undefined) return found;
-    if (item instanceof TypeName) return [item.namespace, item.name];
-    for (const element of own.elements.values()) addTo(found, this.stepOf(element)(item));
+    this.eachChild(item, type, (holder, variant) => {
+      const beside = variant.type.isPrimitive ? holder[variant.sibling] : undefined;
+      addTo(found, nodes(holder, variant, holder[variant.key], beside, this.locate));
+    });
+    if (item instanceof TypeName) found.push(item.namespace, item.name);
     return found;
+  }
+
+  /** How many `children` gives. */
+  countChildren(item: Item, type: TypeInfo | undefined): number {
+    let count = item instanceof TypeName ? 2 : 0;
+    this.eachChild(item, type, (holder, variant) => {
+      const value = holder[variant.key];
+      const beside = variant.type.isPrimitive ? holder[variant.sibling] : undefined;
+      if (!Array.isArray(value) && !Array.isArray(beside)) count += 1;
+      else count += countOf(nodes(holder, variant, value, beside, false));
+    });
+    return count;
+  }
+
+  /** Each JSON member that is a child: a primitive and its `_x` sibling are one. */
+  private eachChild(
+    item: Item,
+    type: TypeInfo | undefined,
+    visit: (holder: JsonObject, variant: Variant) => void,
+  ): void {
+    const holder = holderOf(item);
+    const own = holder && this.typeOf(item, type);
+    if (!own) return;
+    const members = this.membersOf(own);
+    for (const key in holder) {
+      const variant = members.get(key);
+      if (variant === undefined || holder[key] === null) continue;
+      if (key === variant.key || holder[variant.key] == null) visit(holder, variant);
+    }
+  }
+
+  private membersOf(type: TypeInfo): ReadonlyMap<string, Variant> {
+    let members = this.members.get(type);
+    if (members) return members;
+    const found = new Map<string, Variant>();
+    for (const { variants } of type.elements.values()) {
+      for (const variant of variants) {
+        found.set(variant.key, variant);
+        if (variant.type.isPrimitive) found.set(variant.sibling, variant);
+      }
+    }
+    this.members.set(type, (members = found));
+    return members;
   }
 
   private stepOf(element: ElementInfo): Step {

@@ -2,9 +2,8 @@
 import { add, concatenate, divide, divideWhole, multiply, negate, remainder } from './arithmetic.js';
 import { booleanCode, emptyCode, onlyItem, truthOf, type Code } from './code.js';
 import { DistinctItems, selfTyped } from './distinct.js';
-import { compareItems, equalCollections, equalItems, equivalentCollections } from './equality.js';
+import { compareItems, equalCollections, equalItems, equivalentCollections, isText } from './equality.js';
 import { FhirPathError } from './errors.js';
-import type { TypeInfo } from './model.js';
 import type { BinaryOperator } from './syntax.js';
 import { compareTexts } from './temporal-text.js';
 import { isEmpty, itemsOf, type Item } from './values.js';
@@ -60,11 +59,6 @@ export function binary(operator: BinaryOperator, left: Code, right: Code, strict
 
 export function polarity(sign: '+' | '-', operand: Code): Code {
   return sign === '+' ? operand : negate(operand);
-}
-
-/** Raw strings of this type are equal exactly when they are the same. */
-function isText(type: TypeInfo | undefined): boolean {
-  return type === undefined || type.system === 'String';
 }
 
 function equality(left: Code, right: Code, negated: boolean): Code {
@@ -182,9 +176,11 @@ export function mixed(left: Code, right: Code): Pick<Code, 'type' | 'among'> & {
 export function union(left: Code, right: Code): Code {
   if (left.isEmpty && right.isEmpty) return emptyCode;
   const { type, among, wraps } = mixed(left, right);
-  const code = { type, among, single: false, unordered: false };
   return {
-    ...code,
+    type,
+    among,
+    single: false,
+    parts: [left, right].flatMap((code) => code.parts ?? [code]),
     run: (focus, scope) => {
       const a = left.run(focus, scope);
       const b = right.run(focus, scope);
@@ -198,16 +194,18 @@ export function union(left: Code, right: Code): Code {
   };
 }
 
+/** Looks into each part of a union by itself: duplicates do not matter here. */
 function membership(item: Code, collection: Code): Code {
-  const text = isText(item.type) && isText(collection.type);
+  const parts = collection.parts ?? [collection];
   return booleanCode((focus, scope) => {
     const one = onlyItem(item.run(focus, scope), 'in');
     if (one === undefined) return undefined;
-    const items = itemsOf(collection.run(focus, scope));
-    if (text && typeof one === 'string') {
-      for (const other of items) if (other === one) return true;
+    for (const { run, type } of parts) {
+      for (const other of itemsOf(run(focus, scope))) {
+        if (equalItems(one, item.type, other, type) === true) return true;
+      }
     }
-    return items.some((other) => equalItems(one, item.type, other, collection.type) === true);
+    return false;
   });
 }
 

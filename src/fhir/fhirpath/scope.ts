@@ -32,6 +32,8 @@ export class Scope {
   /** `$index` and `$total` of the innermost loop. */
   index = 0;
   total: Collection = undefined;
+  /** The descendants of `%resource`, once somebody has asked for them. */
+  tree: { readonly root: Item; readonly below: readonly Item[] } | undefined;
   private moment: Temporal | undefined;
 
   constructor(

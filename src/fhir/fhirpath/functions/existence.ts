@@ -62,8 +62,8 @@ export const existenceFunctions: FunctionTable = {
   }),
   count: {
     arity: [0, 0],
-    compile({ target: { run } }) {
-      return singleCode(systemTypes.integer, (focus, scope) => countOf(run(focus, scope)));
+    compile({ target: { run, count } }) {
+      return singleCode(systemTypes.integer, count ?? ((focus, scope) => countOf(run(focus, scope))));
     },
   },
   distinct: {
@@ -74,6 +74,8 @@ export const existenceFunctions: FunctionTable = {
         ...target,
         constant: undefined,
         narrow: undefined,
+        count: undefined,
+        parts: undefined,
         unordered: true,
         run: (focus, scope) => {
           const items = run(focus, scope);

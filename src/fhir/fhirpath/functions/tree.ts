@@ -1,4 +1,5 @@
 /** Spec: https://hl7.org/fhirpath/N1/#tree-navigation */
+import type { TypeInfo } from '../model.js';
 import type { Navigator } from '../navigation.js';
 import { collectionOf, itemsOf, type Item } from '../values.js';
 import type { FunctionTable } from './registry.js';
@@ -13,6 +14,11 @@ export const treeFunctions: FunctionTable = {
         unordered: true,
         run: (focus, scope) =>
           collectionOf(itemsOf(target.run(focus, scope)).flatMap((item) => navigator.children(item, target.type))),
+        count: (focus, scope) => {
+          let count = 0;
+          for (const item of itemsOf(target.run(focus, scope))) count += navigator.countChildren(item, target.type);
+          return count;
+        },
       };
     },
   },
@@ -24,16 +30,24 @@ export const treeFunctions: FunctionTable = {
         single: false,
         unordered: true,
         run: (focus, scope) => {
-          const found: Item[] = [];
-          for (const item of itemsOf(target.run(focus, scope))) {
-            for (const child of navigator.children(item, target.type)) addTree(found, child, navigator);
+          const items = target.run(focus, scope);
+          if (items !== undefined && items === scope.resource && !navigator.locate) {
+            // Invariants such as dom-3 walk the whole resource again and again.
+            if (scope.tree?.root !== items) scope.tree = { root: items, below: treeBelow(items, undefined, navigator) };
+            return collectionOf(scope.tree.below);
           }
-          return collectionOf(found);
+          return collectionOf(itemsOf(items).flatMap((item) => treeBelow(item, target.type, navigator)));
         },
       };
     },
   },
 };
+
+function treeBelow(item: Item, type: TypeInfo | undefined, navigator: Navigator): Item[] {
+  const found: Item[] = [];
+  for (const child of navigator.children(item, type)) addTree(found, child, navigator);
+  return found;
+}
 
 function addTree(found: Item[], item: Item, navigator: Navigator): void {
   found.push(item);

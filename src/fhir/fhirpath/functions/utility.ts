@@ -48,6 +48,8 @@ function traceCode(site: CallSite): Code {
     exists: undefined,
     narrow: undefined,
     constant: undefined,
+    count: undefined,
+    parts: undefined,
     run: (focus, scope) => {
       const items = target.run(focus, scope);
       if (scope.env.trace) {
