@@ -1,0 +1,32 @@
+/** How search values become terms. Every text blinded here holds U+0000, except names and types: nothing collides. */
+import type { Term } from '../../base/ids.js';
+
+/** Texts to terms; equal texts give equal terms. The vault's Blinder is one. */
+export interface TermSource {
+  term(text: string): Term;
+}
+
+/** Blind name of `Type/id`: what catalogs call a resource. */
+export function resourceName(blinder: TermSource, type: string, id: string): Term {
+  return blinder.term(`${type}/${id}`);
+}
+
+/** The term that every version of a type carries, deletions too. */
+export function typeTerm(blinder: TermSource, type: string): Term {
+  return blinder.term(type);
+}
+
+/** Text of the blind name of a link parameter: the elements that `key` selects. */
+export function linkText(key: string): string {
+  return `${key}\u0000L`;
+}
+
+/** Text of the term that says: a Patient compartment that the resource is in. */
+export function compartmentText(patientId: string): string {
+  return `\u0000C${patientId}`;
+}
+
+/** Text of a term of `kind` (one or two letters) under the elements that `key` selects. */
+export function termText(key: string, kind: string, value: string): string {
+  return `${key}\u0000${kind}${value}`;
+}

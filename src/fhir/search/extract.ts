@@ -1,0 +1,158 @@
+/**
+ * Resource to index entries: what a catalog stores beside a sealed version.
+ *
+ * Pure: equal resources under equal definitions give equal entries. Spec of what is searchable: https://hl7.org/fhir/R4/search.html
+ */
+import type { Link } from '../../commit/catalog.js';
+import type { Resource } from '../../base/resource.js';
+import { packTerms } from '../../vault/blinder.js';
+import { compartmentText, linkText, resourceName, typeTerm, type TermSource } from './blind.js';
+import { patientsOf } from './compartment.js';
+import { dateTexts } from './date.js';
+import type { Selected } from './expression.js';
+import { intervalOf } from './interval.js';
+import { nearTexts, positionOf } from './near.js';
+import { numberRangeOf, numberTexts } from './number.js';
+import type { Parameter, SearchParameters } from './parameters.js';
+import { measuredRangeOf, quantityTexts } from './quantity.js';
+import { referenceOf, referenceTexts } from './reference.js';
+import { targetTypeOf } from './reference-text.js';
+import { sortRangeOf, type SortKeys } from './sort-keys.js';
+import { isUsual, presenceText, sourceKey, sourcesOf, type Source } from './sources.js';
+import { fieldsOf, stringTexts } from './string.js';
+import { contentWords, narrativeWords, wordTerm } from './full-text.js';
+import { phoneticText } from './phonetic.js';
+import { tokenTexts } from './token.js';
+import { uriTexts } from './uri.js';
+
+/** Which words of a resource are indexed: they cost most. `_text` and `_content` open candidates where words are not. */
+export type WordIndex = 'none' | 'narrative' | 'all';
+
+export interface ExtractorServices {
+  readonly parameters: SearchParameters;
+  readonly blinder: TermSource;
+  /** Without a slash at the end: absolute references below it are local. */
+  readonly baseUrl: string;
+  /** Default `narrative`. */
+  readonly words?: WordIndex;
+}
+
+export interface Extracted {
+  /** Sorted, distinct, 16 bytes each, packed; the type term is among them. */
+  readonly terms: Uint8Array;
+  /** References of reference parameters to local `Type/id`. */
+  readonly links: readonly Link[];
+  /** Least and greatest value of each date, number, quantity and string parameter: small, for the sealed header. */
+  readonly sortKeys: SortKeys;
+  /** Ids of the patients in whose compartments it is. */
+  readonly patients: readonly string[];
+}
+
+export interface Extractor {
+  extract(resource: Resource): Extracted;
+}
+
+export function createExtractor(services: ExtractorServices): Extractor {
+  return { extract: (resource) => extract(services, resource) };
+}
+
+function extract(services: ExtractorServices, resource: Resource): Extracted {
+  const { parameters, blinder, words = 'narrative' } = services;
+  const texts = new Set<string>();
+  const links = new Map<string, Link>();
+  const selected = new Map<string, readonly Selected[]>();
+  const emit = (text: string) => void texts.add(text);
+  for (const source of sourcesOf(parameters, resource.resourceType)) {
+    const values = source.selection.selectAll(resource);
+    if (values.length > 0) selected.set(source.key, values);
+    presenceTexts(source, values, emit);
+    for (const value of values) indexValue(services, source, value, emit, links);
+  }
+  const patients = patientsOf(parameters, resource);
+  for (const patient of patients) emit(compartmentText(patient));
+  if (words !== 'none') for (const word of narrativeWords(resource)) emit(wordTerm('_text', word));
+  if (words === 'all') for (const word of contentWords(resource)) emit(wordTerm('_content', word));
+  const terms = [typeTerm(blinder, resource.resourceType)];
+  for (const text of texts) terms.push(blinder.term(text));
+  const sortKeys = sortKeysOf(parameters.parametersOf(resource.resourceType), selected);
+  return { terms: packTerms(terms), links: [...links.values()], sortKeys, patients };
+}
+
+function presenceTexts(
+  { selection, key, presence }: Source,
+  values: readonly Selected[],
+  emit: (text: string) => void,
+): void {
+  const usual = isUsual(selection);
+  for (const targetType of presence) {
+    const isPresent =
+      targetType === undefined ? values.length > 0 : values.some(({ value }) => targetTypeOf(value) === targetType);
+    if (isPresent !== usual) emit(presenceText(selection, key, targetType));
+  }
+}
+
+function indexValue(
+  { blinder, baseUrl }: ExtractorServices,
+  { key, searchType, selection }: Source,
+  { value, type, text }: Selected,
+  emit: (text: string) => void,
+  links: Map<string, Link>,
+): void {
+  switch (searchType) {
+    case 'token':
+      return tokenTexts(key, value, type, emit);
+    case 'string':
+      for (const field of fieldsOf(value)) {
+        stringTexts(key, field, emit);
+        if (/\.name(\.family|\.given)?$/.test(selection.key)) phoneticText(key, field, emit);
+      }
+      return;
+    case 'date': {
+      const interval = intervalOf(value);
+      return interval && dateTexts(key, interval, emit);
+    }
+    case 'number': {
+      const range = numberRangeOf(value, text);
+      return range && numberTexts(key, 'n', range, emit);
+    }
+    case 'quantity': {
+      const measured = measuredRangeOf(value, text);
+      return measured && quantityTexts(key, measured, emit);
+    }
+    case 'uri':
+      return typeof value === 'string' ? uriTexts(key, value, emit) : undefined;
+    case 'special': {
+      const position = positionOf(value);
+      return position && nearTexts(key, position, emit);
+    }
+    case 'reference': {
+      const reference = referenceOf(value, baseUrl);
+      referenceTexts(key, reference, emit);
+      if (!reference.target) return;
+      const name = `${reference.target.type}/${reference.target.id}`;
+      const linkKey = `${key}\u0000${name}`;
+      if (links.has(linkKey)) return;
+      links.set(linkKey, {
+        param: blinder.term(linkText(key)),
+        target: resourceName(blinder, reference.target.type, reference.target.id),
+      });
+      return;
+    }
+    case 'composite':
+      return;
+  }
+}
+
+function sortKeysOf(
+  parameters: ReadonlyMap<string, Parameter>,
+  selected: ReadonlyMap<string, readonly Selected[]>,
+): SortKeys {
+  const keys: Record<string, readonly [number | string | null, number | string | null]> = {};
+  for (const { code, type, selections } of parameters.values()) {
+    if (type !== 'date' && type !== 'number' && type !== 'quantity' && type !== 'string') continue;
+    const values = selections.flatMap((selection) => selected.get(sourceKey(selection, type)) ?? []);
+    const range = values.length > 0 ? sortRangeOf(type, values) : undefined;
+    if (range) keys[code] = range;
+  }
+  return keys;
+}

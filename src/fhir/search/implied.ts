@@ -1,0 +1,74 @@
+/** Elements whose code system is not written down but follows from their binding (`Observation.status`). */
+import type { ElementDefinition, ValueSet } from '../definitions/types.js';
+import type { Selection } from './expression.js';
+import type { SearchParameters } from './parameters.js';
+
+const plainTypes = new Set([
+  'code',
+  'boolean',
+  'string',
+  'uri',
+  'url',
+  'canonical',
+  'id',
+  'oid',
+  'uuid',
+  'markdown',
+  'ContactPoint',
+  'integer',
+  'positiveInt',
+  'date',
+  'dateTime',
+]);
+
+/** True when the selected elements are codes, booleans or texts without a place for a system. */
+export function isPlainToken({ types }: Selection): boolean {
+  return types.length > 0 && types.every((type) => plainTypes.has(type));
+}
+
+const known = new WeakMap<Selection, ReadonlySet<string> | null>();
+
+/** The code systems of the binding; undefined when there is no binding, or its value set is not at hand. */
+export function impliedSystems(parameters: SearchParameters, selection: Selection): ReadonlySet<string> | undefined {
+  let systems = known.get(selection);
+  if (systems === undefined) {
+    systems = (isPlainToken(selection) && systemsOf(parameters, selection)) || null;
+    known.set(selection, systems);
+  }
+  return systems ?? undefined;
+}
+
+function systemsOf(parameters: SearchParameters, { elementPath }: Selection): ReadonlySet<string> | undefined {
+  const element = elementPath === undefined ? undefined : elementAt(parameters, elementPath);
+  const url = element?.binding?.valueSet;
+  const valueSet = url === undefined ? undefined : parameters.definitions.valueSet(url);
+  return valueSet && collect(parameters, valueSet, 0);
+}
+
+function elementAt({ definitions, model }: SearchParameters, path: string): ElementDefinition | undefined {
+  const elements = (type: string) => definitions.structureDefinition(type)?.snapshot?.element ?? [];
+  const steps = path.split('.');
+  const whole = elements(steps[0]).find((element) => element.path === path || element.path === `${path}[x]`);
+  if (whole) return whole;
+  // The last elements lie inside a data type: find the type of the longest path, and go on there.
+  let info = model.type(steps[0]);
+  for (const step of steps.slice(1, -1)) info = info?.elements.get(step)?.variants[0]?.type;
+  const last = `${info?.name}.${steps[steps.length - 1]}`;
+  return (
+    info && elements(info.name.split('.')[0]).find((element) => element.path === last || element.path === `${last}[x]`)
+  );
+}
+
+function collect(parameters: SearchParameters, valueSet: ValueSet, depth: number): ReadonlySet<string> | undefined {
+  const systems = new Set<string>();
+  for (const { system, valueSet: imported } of valueSet.compose?.include ?? []) {
+    if (system !== undefined) systems.add(system);
+    for (const url of imported ?? []) {
+      const found = depth < 5 ? parameters.definitions.valueSet(url) : undefined;
+      const inner = found && collect(parameters, found, depth + 1);
+      if (!inner) return undefined;
+      for (const one of inner) systems.add(one);
+    }
+  }
+  return systems.size > 0 ? systems : undefined;
+}

@@ -1,0 +1,309 @@
+/**
+ * Query parameters to conditions: names with modifiers, chains and `_has`, values with prefixes, lists and escapes.
+ *
+ * Spec: https://hl7.org/fhir/R4/search.html
+ */
+import type { Condition, Modifier, Value } from './condition.js';
+import { limitsOf, type SearchContext } from './context.js';
+import { parseDateValue } from './date.js';
+import { splitUnescaped, unescapeValue } from './escape.js';
+import { parseFilter } from './filter.js';
+import { parseWordQuery } from './full-text.js';
+import type { Component, Parameter } from './parameters.js';
+import { badModifier, invalid, notOffered, tooCostly, unknownParameter } from './problems.js';
+import { parseNearValue } from './near.js';
+import { parseNumberValue } from './number.js';
+import { parseQuantityValue } from './quantity.js';
+import { parseReferenceValue } from './reference.js';
+import { parseTokenValue } from './token.js';
+import { expandHierarchy, expandTokens } from './expand.js';
+
+/**
+ * The condition of one query parameter.
+ *
+ * @param type the resource type searched; `Resource` for all.
+ * @param name with modifiers and chain, such as `subject:Patient.name:exact` or `_has:Observation:patient:code`.
+ * @param depth links passed already.
+ * @throws UnknownParameter for a name or modifier that is not known; FhirError 400 for a wrong value or too much of it.
+ */
+export function parseCondition(
+  context: SearchContext,
+  type: string,
+  name: string,
+  value: string,
+  depth = 0,
+): Condition {
+  if (depth > limitsOf(context).chainDepth) {
+    throw tooCostly(`Search parameter ${name}: more than ${limitsOf(context).chainDepth} links in a chain`);
+  }
+  if (name.startsWith('_has:')) return parseHas(context, type, name, value, depth);
+  const dot = name.indexOf('.');
+  const [code, modifier] = splitOnce(dot < 0 ? name : name.slice(0, dot), ':');
+  if (dot >= 0) return parseChain(context, type, code, modifier, name.slice(dot + 1), value, depth);
+  const special = parseSpecial(context, type, code, modifier, value, depth);
+  if (special) return special;
+  const parameter = context.parameters.get(type, code);
+  if (!parameter) throw unknownParameter(context.parameters, type, code);
+  return parseParameter(context, type, parameter, modifier, value);
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** `_has:Type:reference:rest`. */
+function parseHas(context: SearchContext, type: string, name: string, value: string, depth: number): Condition {
+  const [, source, code, ...rest] = name.split(':');
+  const parameter = source && code ? context.parameters.get(source, code) : undefined;
+  if (!source || !code || rest.length === 0)
+    throw invalid(`Search parameter ${name}: expected _has:Type:reference:parameter`);
+  if (!context.parameters.definitions.resourceTypes.has(source)) {
+    throw invalid(`Search parameter ${name}: '${source}' is no resource type`);
+  }
+  if (!parameter) throw unknownParameter(context.parameters, source, code);
+  if (parameter.type !== 'reference')
+    throw invalid(`Search parameter ${name}: ${source}.${code} is no reference parameter`);
+  const condition = parseCondition(context, source, rest.join(':'), value, depth + 1);
+  return { kind: 'has', type, parameter, source: { type: source, condition } };
+}
+
+function parseChain(
+  context: SearchContext,
+  type: string,
+  code: string,
+  modifier: string | undefined,
+  rest: string,
+  value: string,
+  depth: number,
+): Condition {
+  const parameter = context.parameters.get(type, code);
+  if (!parameter) throw unknownParameter(context.parameters, type, code);
+  if (parameter.type !== 'reference') {
+    throw invalid(
+      `Search parameter ${code}.${rest}: ${code} is a ${parameter.type} parameter, only references can be chained`,
+    );
+  }
+  const types = modifier === undefined ? targetTypesOf(context, parameter) : [modifier];
+  if (modifier !== undefined && !context.parameters.definitions.resourceTypes.has(modifier)) {
+    throw invalid(`Search parameter ${code}:${modifier}.${rest}: '${modifier}' is no resource type`);
+  }
+  const next = rest.startsWith('_has:') ? '_has' : rest.split(/[:.]/, 1)[0];
+  const offered = types.filter((one) => isOffered(context, one, next));
+  if (offered.length === 0)
+    throw unknownParameter(context.parameters, types.length === 1 ? types[0] : 'Resource', next);
+  const targets = offered.map((one) => ({
+    type: one,
+    condition: parseCondition(context, one, rest, value, depth + 1),
+  }));
+  return { kind: 'chain', type, parameter, targets };
+}
+
+/** What a reference parameter can point to: its targets, narrowed by `where(resolve() is Type)`; all types when nothing is said. */
+export function targetTypesOf(context: SearchContext, parameter: Parameter): readonly string[] {
+  const { resourceTypes } = context.parameters.definitions;
+  const narrowed = parameter.selections.map((selection) => selection.targetType);
+  if (narrowed.length > 0 && narrowed.every((one) => one !== undefined)) return [...new Set(narrowed)];
+  const named = parameter.targets.filter((one) => resourceTypes.has(one));
+  return named.length > 0 ? named : [...resourceTypes];
+}
+
+const specials = new Set(['_id', '_lastUpdated', '_text', '_content', '_list', '_has', '_filter']);
+
+function isOffered(context: SearchContext, type: string, code: string): boolean {
+  return specials.has(code) || context.parameters.get(type, code) !== undefined;
+}
+
+/** Parameters that are no values of an element. */
+function parseSpecial(
+  context: SearchContext,
+  type: string,
+  code: string,
+  modifier: string | undefined,
+  value: string,
+  depth: number,
+): Condition | undefined {
+  if (!specials.has(code) && code !== '_query') return undefined;
+  if (modifier !== undefined && !(modifier === 'not' && code === '_id')) {
+    throw invalid(`Search parameter ${code}: modifier ':${modifier}' is not offered`);
+  }
+  switch (code) {
+    case '_id': {
+      const ids: Condition = { kind: 'id', type, ids: valuesOf(context, code, value).map(unescapeValue) };
+      return modifier === 'not' ? { kind: 'not', of: ids } : ids;
+    }
+    case '_lastUpdated':
+      return { kind: 'updated', values: valuesOf(context, code, value).map((one) => parseDateValue(one, code)) };
+    case '_text':
+    case '_content': {
+      const alternatives = valuesOf(context, code, value).flatMap((one) => parseWordQuery(unescapeValue(one)));
+      if (alternatives.length === 0) throw invalid(`Search parameter ${code}: found '${value}', expected words`);
+      return { kind: 'words', parameter: code, alternatives };
+    }
+    case '_list': {
+      const ids = valuesOf(context, code, value).map(unescapeValue);
+      const odd = ids.find((id) => !/^[A-Za-z0-9\-.]{1,64}$/.test(id));
+      if (odd !== undefined) {
+        throw notOffered(
+          `Search parameter _list: found '${odd}', expected the id of a List; functional lists such as $current-problems are not offered`,
+        );
+      }
+      return { kind: 'list', type, ids };
+    }
+    case '_filter':
+      return parseFilter(context, type, value, depth);
+    case '_query':
+      throw notOffered('Search parameter _query: named queries are not offered');
+    default:
+      return undefined;
+  }
+}
+
+/** The values of an OR list, escapes unresolved. */
+export function valuesOf(context: SearchContext, name: string, text: string): string[] {
+  const values = splitUnescaped(text, ',').filter((value) => value !== '');
+  if (values.length === 0) throw invalid(`Search parameter ${name}: has no value`);
+  if (values.length > limitsOf(context).values) {
+    throw tooCostly(
+      `Search parameter ${name}: ${values.length} values in one list, at most ${limitsOf(context).values} are offered`,
+    );
+  }
+  return values;
+}
+
+const modifiersOf: Readonly<Record<Parameter['type'], readonly string[]>> = {
+  number: ['missing'],
+  date: ['missing'],
+  string: ['missing', 'exact', 'contains'],
+  token: ['missing', 'text', 'not', 'in', 'not-in', 'above', 'below', 'of-type'],
+  reference: ['missing', 'identifier', 'above', 'below', '[type]'],
+  composite: ['missing'],
+  quantity: ['missing'],
+  uri: ['missing', 'contains', 'above', 'below'],
+  special: ['missing'],
+};
+
+function parseParameter(
+  context: SearchContext,
+  type: string,
+  parameter: Parameter,
+  modifier: string | undefined,
+  text: string,
+): Condition {
+  const isType = modifier !== undefined && context.parameters.definitions.resourceTypes.has(modifier);
+  const isDefined = modifiersOf[parameter.type].includes(modifier ?? '') || (isType && parameter.type === 'reference');
+  if (modifier !== undefined && !isDefined) throw badModifier(parameter, modifier, modifiersOf[parameter.type]);
+  const name = modifier === undefined ? parameter.code : `${parameter.code}:${modifier}`;
+  const texts = valuesOf(context, name, text);
+  if (modifier === 'missing') return { kind: 'missing', type, parameter, isMissing: parseBoolean(name, text) };
+  const condition = (values: readonly Value[], how?: Modifier): Condition => ({
+    kind: 'parameter',
+    type,
+    parameter,
+    ...(how ? { modifier: how } : {}),
+    values,
+  });
+  switch (modifier) {
+    case 'not':
+      return { kind: 'not', of: condition(texts.map((one) => parseTokenValue(one, name))) };
+    case 'in':
+      return condition(expandTokens(context, name, texts));
+    case 'not-in':
+      return { kind: 'not', of: condition(expandTokens(context, name, texts)) };
+    case 'of-type':
+      return condition(texts.map((one) => parseOfType(one, name)));
+    case 'identifier':
+      return condition(
+        texts.map((one) => parseTokenValue(one, name)),
+        'identifier',
+      );
+    case 'text':
+      return condition(
+        texts.map((one) => ({ kind: 'string', text: unescapeValue(one) })),
+        'text',
+      );
+    case 'above':
+    case 'below':
+      if (parameter.type === 'token') return condition(expandHierarchy(context, name, texts, modifier));
+      return condition(
+        texts.map((one) => parseValue(context, parameter, one, name)),
+        modifier,
+      );
+    case 'exact':
+    case 'contains':
+      return condition(
+        texts.map((one) => parseValue(context, parameter, one, name)),
+        modifier,
+      );
+    case undefined:
+      return condition(texts.map((one) => parseValue(context, parameter, one, name)));
+    default:
+      return condition(texts.map((one) => parseReferenceValue(one, name, context.baseUrl, modifier)));
+  }
+}
+
+function parseBoolean(name: string, text: string): boolean {
+  if (text !== 'true' && text !== 'false')
+    throw invalid(`Search parameter ${name}: found '${text}', expected true or false`);
+  return text === 'true';
+}
+
+function parseOfType(text: string, name: string): Value {
+  const parts = splitUnescaped(text, '|').map(unescapeValue);
+  if (parts.length !== 3 || parts.some((part) => part === '')) {
+    throw invalid(`Search parameter ${name}: found '${text}', expected system|code|value`);
+  }
+  return { kind: 'of-type', system: parts[0], code: parts[1], value: parts[2] };
+}
+
+/** One value by the type of its parameter. @throws FhirError 400 `invalid`. */
+export function parseValue(context: SearchContext, parameter: Parameter, text: string, name: string): Value {
+  switch (parameter.type) {
+    case 'composite':
+      return parseComposite(context, parameter, text, name);
+    case 'special':
+      return parseNearValue(text, name);
+    case 'number':
+    case 'date':
+    case 'string':
+    case 'token':
+    case 'reference':
+    case 'quantity':
+    case 'uri':
+      return parseSimple(context, parameter.type, text, name);
+  }
+}
+
+function parseSimple(context: SearchContext, type: Component['type'], text: string, name: string): Value {
+  switch (type) {
+    case 'number':
+      return parseNumberValue(text, name);
+    case 'date':
+      return parseDateValue(text, name);
+    case 'string':
+      return { kind: 'string', text: unescapeValue(text) };
+    case 'reference':
+      return parseReferenceValue(text, name, context.baseUrl);
+    case 'quantity':
+      return parseQuantityValue(text, name);
+    case 'uri':
+      return { kind: 'uri', text: unescapeValue(text) };
+    case 'token':
+      return parseTokenValue(text, name);
+    case 'composite':
+    case 'special':
+      throw notOffered(`Search parameter ${name}: a component of type ${type} is not offered`);
+  }
+}
+
+function parseComposite(context: SearchContext, parameter: Parameter, text: string, name: string): Value {
+  const components = parameter.composites[0]?.components ?? [];
+  const parts = splitUnescaped(text, '$');
+  if (parts.length !== components.length) {
+    throw invalid(`Search parameter ${name}: found '${text}', expected ${components.length} values joined by $`);
+  }
+  return {
+    kind: 'composite',
+    parts: parts.map((part, index) => parseSimple(context, components[index].type, part, name)),
+  };
+}

@@ -1,0 +1,345 @@
+/**
+ * Conditions to bounds: which plans over blinded terms find what a condition asks for.
+ *
+ * What terms cannot decide is left to `recheck` on the opened resource; where that is impossible, inside a chain, a subquery settles it first.
+ */
+import { and, exactly, everything, isExact, not, nothing, or, planAnd, planOr, upTo, type Bounds } from './bounds.js';
+import { linkText, resourceName, termText, typeTerm } from './blind.js';
+import { linksOfParameter } from './compartment.js';
+import type { Condition, ParameterCondition, TypedCondition, Value } from './condition.js';
+import type { SearchContext } from './context.js';
+import { planDate } from './date.js';
+import type { Selection } from './expression.js';
+import { wordTerm } from './full-text.js';
+import { planHierarchy } from './hierarchy.js';
+import { impliedSystems, isPlainToken } from './implied.js';
+import { planNear } from './near.js';
+import { planNumber } from './number.js';
+import type { Component, Parameter, SearchType } from './parameters.js';
+import { soundsOf } from './phonetic.js';
+import type { Plan } from './plan.js';
+import { planQuantity } from './quantity.js';
+import { planReference } from './reference.js';
+import { planPresent, sourceKey } from './sources.js';
+import { planContains, planExact, planStartsWith } from './string.js';
+import { wordsOf } from './text.js';
+import { isWordIndexed, ofTypeText, planToken, wordText } from './token.js';
+import { planAbove, planBelow, planUri } from './uri.js';
+import type { Subqueries } from './subqueries.js';
+import { targetTypesOf } from './parse.js';
+
+export interface Planning {
+  readonly context: SearchContext;
+  readonly subqueries: Subqueries;
+}
+
+/** Bounds of a condition, among the resources of `type`. */
+export function planOf(planning: Planning, type: string, condition: Condition): Bounds {
+  const { blinder } = planning.context;
+  switch (condition.kind) {
+    case 'parameter':
+      return planParameter(planning, condition);
+    case 'missing': {
+      const { parameter, isMissing } = condition;
+      const present = planPresence(planning, parameter);
+      return isMissing ? not(present) : present;
+    }
+    case 'chain': {
+      const { parameter, targets } = condition;
+      const target = or(...targets.map((one) => planTyped(planning, one)));
+      const params = linksOfParameter(blinder, parameter);
+      return link(planning, target, targets, (plan) => ({ kind: 'link-to', params, target: plan }));
+    }
+    case 'has': {
+      const { parameter, source } = condition;
+      const params = linksOfParameter(blinder, parameter);
+      return link(planning, planTyped(planning, source), [source], (plan) => ({
+        kind: 'linked-from',
+        params,
+        source: plan,
+      }));
+    }
+    case 'id':
+      return exactly({ kind: 'resource', names: condition.ids.map((id) => resourceName(blinder, condition.type, id)) });
+    case 'updated':
+      return or(...condition.values.map((value) => planUpdated(planning, value)));
+    case 'words':
+      return planWords(planning, condition.parameter, condition.alternatives);
+    case 'list':
+      return exactly(planList(planning, condition.ids));
+    case 'and':
+    case 'or':
+    case 'not':
+      return planCompound(planning, type, condition, hasLink(condition));
+  }
+}
+
+/**
+ * Conditions joined by and, or, not.
+ *
+ * A recheck sees one resource alone: where links stand beside conditions that the index cannot decide, `settles` has those settled first.
+ */
+function planCompound(planning: Planning, type: string, condition: Condition, settles: boolean): Bounds {
+  const inner = (part: Condition) => planCompound(planning, type, part, settles);
+  if (condition.kind === 'and') return and(...condition.of.map(inner));
+  if (condition.kind === 'or') return or(...condition.of.map(inner));
+  if (condition.kind === 'not') return not(inner(condition.of));
+  const typed = { type, condition };
+  const bounds = settles ? planTyped(planning, typed) : planOf(planning, type, condition);
+  return settles && !isExact(bounds) ? exactly(planning.subqueries.add(bounds, [typed])) : bounds;
+}
+
+function hasLink(condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'chain':
+    case 'has':
+    case 'list':
+      return true;
+    case 'and':
+    case 'or':
+      return condition.of.some(hasLink);
+    case 'not':
+      return hasLink(condition.of);
+    case 'parameter':
+    case 'missing':
+    case 'id':
+    case 'updated':
+    case 'words':
+      return false;
+  }
+}
+
+/** Bounds of a condition, the type included. */
+export function planTyped(planning: Planning, { type, condition }: TypedCondition): Bounds {
+  const bounds = planOf(planning, type, condition);
+  if (impliesType(condition)) return bounds;
+  return and(exactly({ kind: 'term', term: typeTerm(planning.context.blinder, type) }), bounds);
+}
+
+/** True when only resources of the type searched can meet the condition, so that no term for the type is needed. */
+export function impliesType(condition: Condition): boolean {
+  switch (condition.kind) {
+    case 'parameter':
+      return [
+        ...condition.parameter.selections,
+        ...condition.parameter.composites.flatMap(({ components }) => components[0].selections),
+      ].every(({ key }) => !key.startsWith('Resource.') && !key.startsWith('DomainResource.'));
+    case 'chain':
+    case 'id':
+      return true;
+    case 'and':
+      return condition.of.some(impliesType);
+    case 'or':
+      return condition.of.every(impliesType);
+    case 'missing':
+    case 'has':
+    case 'updated':
+    case 'words':
+    case 'list':
+    case 'not':
+      return false;
+  }
+}
+
+/** A link to what `target` finds. What the index cannot decide there is settled beforehand. */
+function link(
+  { subqueries }: Planning,
+  target: Bounds,
+  conditions: readonly TypedCondition[],
+  wrap: (plan: Plan) => Plan,
+): Bounds {
+  if (isExact(target)) return target === nothing ? nothing : exactly(wrap(target.may));
+  return exactly(wrap(subqueries.add(target, conditions)));
+}
+
+function planPresence({ context }: Planning, parameter: Parameter): Bounds {
+  if (parameter.type !== 'composite') {
+    return or(
+      ...parameter.selections.map((selection) => planPresent(context.blinder, selection, parameter.type)),
+      nothing,
+    );
+  }
+  const parts = parameter.composites.map(({ components, isRoot }) => {
+    const all = and(
+      ...components.map(({ selections, type }) =>
+        or(...selections.map((selection) => present(context, selection, type)), nothing),
+      ),
+    );
+    return isRoot && isExact(all) ? all : upTo(all.may);
+  });
+  return or(...parts, nothing);
+}
+
+/** Presence of a component: told only where a parameter of its own selects the same. */
+function present(context: SearchContext, selection: Selection, type: SearchType): Bounds {
+  const isTold = [...context.parameters.parametersOf(selection.key.split('.')[0]).values()].some(
+    (parameter) => parameter.type === type && parameter.selections.some(({ key }) => key === selection.key),
+  );
+  return isTold ? planPresent(context.blinder, selection, type) : upTo({ kind: 'all' });
+}
+
+function planParameter(planning: Planning, condition: ParameterCondition): Bounds {
+  const { parameter, values, modifier } = condition;
+  if (values.length === 0) return nothing;
+  return or(
+    ...values.map((value) => {
+      if (value.kind === 'composite') return planComposite(planning, parameter, value.parts);
+      if ((modifier === 'above' || modifier === 'below') && value.kind === 'reference') {
+        return planHierarchy(planning, condition, value, modifier);
+      }
+      return planSelections(planning, parameter, parameter.type, parameter.selections, value, modifier);
+    }),
+  );
+}
+
+/** The value under any of the selections. */
+export function planSelections(
+  planning: Planning,
+  parameter: Parameter,
+  type: SearchType,
+  selections: readonly Selection[],
+  value: Value,
+  modifier?: ParameterCondition['modifier'],
+): Bounds {
+  const parts = selections.map((selection) => planValue(planning, parameter, type, selection, value, modifier));
+  return or(...parts, nothing);
+}
+
+function planValue(
+  planning: Planning,
+  parameter: Parameter,
+  type: SearchType,
+  selection: Selection,
+  value: Value,
+  modifier: ParameterCondition['modifier'],
+): Bounds {
+  const { context } = planning;
+  const { blinder, clock } = context;
+  const key = sourceKey(selection, type);
+  const present = () => planPresent(blinder, selection, type);
+  /** Every resource that has a value is opened and checked. */
+  const open = () => upTo(present().may);
+  switch (value.kind) {
+    case 'token': {
+      if (modifier === 'identifier') return planToken(blinder, `${key}.identifier`, value, false, undefined, open);
+      const isPlain = isPlainToken(selection);
+      return planToken(blinder, key, value, isPlain, impliedSystems(context.parameters, selection), open);
+    }
+    case 'of-type':
+      return exactly({ kind: 'term', term: blinder.term(ofTypeText(key, value.system, value.code, value.value)) });
+    case 'string':
+      if (modifier === 'text') return planDisplay(planning, key, value.text, open);
+      if (parameter.code === 'phonetic') return planSounds(planning, key, value.text);
+      if (modifier === 'exact') return planExact(blinder, key, value.text);
+      if (modifier === 'contains' || modifier === 'ends-with') return planContains(blinder, key, value.text) ?? open();
+      if (modifier === 'equals') return upTo(planStartsWith(blinder, key, value.text).may);
+      return value.text.trim() === '' ? present() : planStartsWith(blinder, key, value.text);
+    case 'uri':
+      if (modifier === 'below') return planBelow(blinder, key, value.text) ?? open();
+      if (modifier === 'above') return planAbove(blinder, key, value.text);
+      return modifier === undefined ? planUri(blinder, key, value.text) : open();
+    case 'reference': {
+      const { targetType } = selection;
+      if (targetType !== undefined && value.type !== undefined && value.type !== targetType) return nothing;
+      return planReference(
+        blinder,
+        key,
+        value,
+        targetType === undefined ? targetTypesOf(context, parameter) : [targetType],
+      );
+    }
+    case 'date':
+      return planDate(blinder, key, selection.isSingle, value, clock.now());
+    case 'number':
+      return planNumber(blinder, key, value);
+    case 'quantity':
+      return planQuantity(blinder, key, selection.isSingle, value);
+    case 'near':
+      return planNear(blinder, key, value);
+    case 'composite':
+      return nothing;
+  }
+}
+
+/** Components on the resource itself always occur together; below that they may lie in different elements: opened and checked. */
+function planComposite(planning: Planning, parameter: Parameter, parts: readonly Value[]): Bounds {
+  const composites = parameter.composites.map(({ components, isRoot }) => {
+    const all = and(
+      ...components.map((component, index) => planComponent(planning, parameter, component, parts[index])),
+    );
+    return isRoot ? all : upTo(all.may);
+  });
+  return or(...composites, nothing);
+}
+
+function planComponent(planning: Planning, parameter: Parameter, component: Component, value: Value): Bounds {
+  return planSelections(planning, { ...parameter, targets: [] }, component.type, component.selections, value);
+}
+
+/** Every word of `text` begins a word of a display. */
+function planDisplay({ context }: Planning, key: string, text: string, open: () => Bounds): Bounds {
+  const words = wordsOf(text).filter(isWordIndexed);
+  if (words.length === 0) return open();
+  return upTo(planAnd(words.map((word) => ({ kind: 'term', term: context.blinder.term(wordText(key, word)) }))));
+}
+
+function planSounds({ context }: Planning, key: string, text: string): Bounds {
+  const terms = soundsOf(text).map((sound) => context.blinder.term(termText(key, 'z', sound)));
+  if (terms.length === 0) return nothing;
+  const plan = planAnd(terms.map((term) => ({ kind: 'term', term })));
+  return terms.length === 1 ? exactly(plan) : upTo(plan);
+}
+
+function planUpdated({ context }: Planning, value: Extract<Value, { kind: 'date' }>): Bounds {
+  const between = (from: number, until: number) =>
+    exactly(from < until ? { kind: 'updated', from, until } : { kind: 'none' });
+  // lastUpdated is known to the millisecond: a point, so bounds of ranges coincide with bounds of points.
+  const { start, end } = value;
+  const last = Number.MAX_SAFE_INTEGER;
+  switch (value.comparator) {
+    case 'eq':
+      return between(start, end);
+    case 'ne':
+      return or(between(0, start), between(end, last));
+    case 'gt':
+    case 'sa':
+      return between(end, last);
+    case 'lt':
+    case 'eb':
+      return between(0, start);
+    case 'ge':
+      return between(start, last);
+    case 'le':
+      return between(0, end);
+    case 'po':
+    case 'ap': {
+      const margin = Math.floor(Math.abs(context.clock.now() - (start + end) / 2) / 10);
+      return between(Math.max(start - margin, 0), end + margin);
+    }
+  }
+}
+
+function planWords(
+  { context }: Planning,
+  parameter: '_text' | '_content',
+  alternatives: readonly (readonly string[])[],
+): Bounds {
+  const { blinder, words = 'narrative' } = context;
+  const isIndexed = words === 'all' || (words === 'narrative' && parameter === '_text');
+  if (!isIndexed) return upTo(everything.may);
+  const plans = alternatives.map((all) =>
+    planAnd(all.map((word) => ({ kind: 'term', term: blinder.term(wordTerm(parameter, word)) }))),
+  );
+  return exactly(planOr(plans));
+}
+
+function planList({ context }: Planning, ids: readonly string[]): Plan {
+  const { blinder, parameters } = context;
+  const item = parameters.get('List', 'item');
+  const params = item ? linksOfParameter(blinder, item) : [blinder.term(linkText('List.entry.item'))];
+  return {
+    kind: 'linked-from',
+    params,
+    source: { kind: 'resource', names: ids.map((id) => resourceName(blinder, 'List', id)) },
+  };
+}
