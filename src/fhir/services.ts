@@ -15,7 +15,7 @@ import type { Cursors } from './interactions/cursors.js';
 import type { OpenedCache } from './opened-cache.js';
 import type { Operation } from './operations/operation.js';
 import type { Extractor } from './search/extract.js';
-import type { SearchContext } from './search/query.js';
+import type { SearchContext } from './search/context.js';
 import type { Validator } from './validation/validator.js';
 
 export interface FhirConfig {

@@ -3,7 +3,8 @@ import type { Term } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead } from '../access.js';
 import type { Context } from '../request.js';
-import { revincludePlan, type Include, type SearchQuery } from '../search/query.js';
+import { revincludePlan, type Include } from '../search/include.js';
+import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 
 /** Included resources of one page at most. */
@@ -45,6 +46,7 @@ export async function included(
     for (const include of revincludes) {
       if (round > 0 && !include.iterate) continue;
       const plan = revincludePlan(
+        services.search,
         include,
         fresh.map(({ resource }) => resource),
       );

@@ -2,7 +2,8 @@
 import { fhirError } from '../../base/outcome.js';
 import { hasScope, requireScope } from '../access.js';
 import type { Context, FhirRequest, FhirResponse, Query } from '../request.js';
-import { parseSearch, type SearchContext, type SearchQuery } from '../search/query.js';
+import type { SearchContext } from '../search/context.js';
+import { parseSearch, type SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { cursorParameter } from './cursors.js';
 import { included } from './include.js';

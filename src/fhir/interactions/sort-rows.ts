@@ -1,7 +1,9 @@
 /** `_sort` by anything but `_lastUpdated`: keys come from the sealed headers, from the opened resource where a header has none. */
 import type { VersionRow } from '../../commit/catalog.js';
 import { Slices } from '../pause.js';
-import { compareSorted, type SearchQuery, type SortKey } from '../search/query.js';
+import type { SearchQuery } from '../search/query.js';
+import { compareSorted } from '../search/sort.js';
+import type { SortKey, SortKeys } from '../search/sort-keys.js';
 import type { FhirServices } from '../services.js';
 
 /** The matches in the order that the query wants; equal ones newest first, as they came. */
@@ -25,11 +27,15 @@ async function keysOf(
   sort: SearchQuery['sort'],
   row: VersionRow,
 ): Promise<(SortKey | undefined)[]> {
-  const { sortKeys } = opened.header(row);
+  const { id, sortKeys } = opened.header(row);
   const keys: (SortKey | undefined)[] = [];
   for (const criterion of sort) {
-    const key = criterion.keyFromHeader(sortKeys);
-    keys.push(key === 'unknown' ? criterion.keyOf((await opened.text(row)).value()) : key);
+    if (criterion.by === 'lastUpdated') keys.push(row.lastUpdated);
+    else if (criterion.by === 'id') keys.push(id);
+    else {
+      const key = criterion.keyFromHeader((sortKeys ?? {}) as SortKeys);
+      keys.push(key === 'unknown' ? criterion.keyOf((await opened.text(row)).value()) : key);
+    }
   }
   return keys;
 }

@@ -30,6 +30,15 @@ export class Integrity {
     }
   }
 
+  /** How many resources the same write deletes. */
+  get deletedCount(): number {
+    return this.deleted.size;
+  }
+
+  isDeleted({ resourceType, id }: { readonly resourceType: string; readonly id: string }): boolean {
+    return this.deleted.has(`${resourceType}/${id}`);
+  }
+
   /**
    * References of `resource` that lead nowhere, each with its place. What the principal may not see is nowhere.
    * @param mayCollect the consent contract lets this record be added to its patients' compartments, so those patients are known.

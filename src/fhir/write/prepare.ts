@@ -21,6 +21,7 @@ import { Integrity } from './integrity.js';
 import { Links } from './links.js';
 import type { WriteOperation } from './operation.js';
 import { Problems, seenFrom } from './problems.js';
+import { referringPlan } from './referring.js';
 import { targetsOf, type Target, type TargetServices } from './targets.js';
 
 export type PrepareServices = TargetServices & Pick<FhirServices, 'validator' | 'receiptOf' | 'consents'>;
@@ -114,7 +115,8 @@ async function prepareTarget(
   const { operation, kind, resourceType, id, current } = target;
   if (kind === 'matched' || kind === 'nothing') return { target, issues: [] };
   requireFor(context.principal, target);
-  if (kind === 'delete') return { target, draft: await deletion(services, facts, context, target), issues: [] };
+  if (kind === 'delete')
+    return { target, draft: await deletion(services, facts, context, target, integrity), issues: [] };
 
   const versionId = (current?.versionId ?? 0) + 1;
   const given = { ...(await newContent(services, operation, current)), resourceType, id };
@@ -224,14 +226,16 @@ async function deletion(
   facts: Facts,
   context: Context,
   { operation, resourceType, id, current }: Target,
+  integrity: Integrity,
 ): Promise<Draft> {
   if (current === undefined) throw new Error('a deletion has a current version');
   const { attributes, level } = services.opened.header(current);
   if (!(await permits(services, context.principal, 'correct', attributes))) throw notPermitted(operation);
   if (services.config.integrityOnDelete) {
-    const plan = { kind: 'link-to', params: [], target: { kind: 'resource', names: [current.resource] } } as const;
-    const referring = await facts.matches(`refers to ${resourceType}/${id}`, plan, 1);
-    if (referring.length > 0) {
+    const plan = referringPlan(services.search, resourceType, current);
+    const referring = await facts.matches(`refers to ${resourceType}/${id}`, plan, integrity.deletedCount + 1);
+    const left = referring.filter((row) => !integrity.isDeleted(services.opened.header(row)));
+    if (left.length > 0) {
       const diagnostics = `${resourceType}/${id} cannot be deleted: other resources refer to it.`;
       throw fhirError(409, 'conflict', diagnostics, operation.requestPlace);
     }

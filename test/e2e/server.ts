@@ -1,0 +1,110 @@
+/** A real server on embedded defaults for the tests below this folder: they speak HTTP with it and nothing else. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { readConfig, type Config } from '../../src/config.js';
+import { createServer, type Server } from '../../src/server.js';
+
+/** What comes back, with its body read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The parsed body; undefined when there is none. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  /** Another token than the one of the server's own organisation; empty: none. */
+  readonly token?: string;
+}
+
+/** Environment variables that make a small, quick server on a folder. */
+export function testConfig(dataDir: string, env: NodeJS.ProcessEnv = {}): Config {
+  return readConfig({ DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'silent', DEFAULT_CONSENT: 'permit', ...env });
+}
+
+export class TestServer {
+  private constructor(
+    readonly folder: string,
+    private readonly env: NodeJS.ProcessEnv,
+    private server: Server,
+    private token: string,
+  ) {}
+
+  /** Starts a server on a temporary folder. */
+  static async start(env: NodeJS.ProcessEnv = {}): Promise<TestServer> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'mooring-e2e-'));
+    const server = await createServer(testConfig(folder, env));
+    return new TestServer(folder, env, server, await server.token());
+  }
+
+  get baseUrl(): string {
+    return this.server.baseUrl;
+  }
+
+  /** A token with other claims than the default `system/*.cruds` of the server's organisation. */
+  tokenFor(claims: NonNullable<Parameters<Server['token']>[0]>): Promise<string> {
+    return this.server.token(claims);
+  }
+
+  /** Stops the server and starts it again on the same folder (and another port). */
+  async restart(): Promise<void> {
+    await this.server.close();
+    this.server = await createServer(testConfig(this.folder, this.env));
+    this.token = await this.server.token();
+  }
+
+  async stop(): Promise<void> {
+    await this.server.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** @param url below the FHIR base, or absolute. */
+  async send(method: string, url: string, { body, headers, token }: RequestOptions = {}): Promise<Answer> {
+    const bearer = token ?? this.token;
+    const isText = typeof body === 'string' || body instanceof Uint8Array;
+    const response = await fetch(url.startsWith('http') ? url : `${this.baseUrl}/${url}`, {
+      method,
+      headers: {
+        ...(bearer === '' ? {} : { Authorization: `Bearer ${bearer}` }),
+        ...(body === undefined ? {} : { 'Content-Type': 'application/fhir+json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: (isText ? body : JSON.stringify(body)) as RequestInit['body'] }),
+    });
+    const text = await response.text();
+    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text !== '' && isJson ? (JSON.parse(text) as unknown) : undefined,
+    };
+  }
+
+  get(url: string, options?: RequestOptions): Promise<Answer> {
+    return this.send('GET', url, options);
+  }
+
+  post(url: string, body: unknown, options?: RequestOptions): Promise<Answer> {
+    return this.send('POST', url, { ...options, body });
+  }
+
+  put(url: string, body: unknown, options?: RequestOptions): Promise<Answer> {
+    return this.send('PUT', url, { ...options, body });
+  }
+
+  delete(url: string, options?: RequestOptions): Promise<Answer> {
+    return this.send('DELETE', url, options);
+  }
+}
+
+/** The first issue of an OperationOutcome: what tests compare beside the status. */
+export function firstIssue({ body }: Answer): { code?: string; expression?: string; diagnostics?: string } {
+  const { code, expression, diagnostics } = body?.issue?.[0] ?? {};
+  return { code, expression: expression?.[0], diagnostics };
+}
