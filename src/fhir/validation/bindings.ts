@@ -5,6 +5,7 @@
  * example: nothing. What cannot be decided here (a code system that is not at hand) is a warning that says so, never a silent pass.
  */
 import type { Coding } from '../../base/resource.js';
+import type { Definitions } from '../definitions/definitions.js';
 import type { Binding } from '../definitions/types.js';
 import type { CodeVerdict, Terminology } from '../terminology/terminology.js';
 import type { Run } from './run.js';
@@ -16,6 +17,33 @@ interface Bound {
   readonly valueSet: string;
   /** A code outside of this one is an error whatever the strength. */
   readonly maximum?: string;
+  /** The only code system of the value set, when it has one: the system of a code without system. */
+  readonly system?: string;
+  readonly additional: readonly AdditionalBinding[];
+}
+
+/** A further value set, by extension. Spec: http://hl7.org/fhir/tools/StructureDefinition/additional-binding */
+interface AdditionalBinding {
+  readonly valueSet: string;
+  readonly isError: boolean;
+}
+
+const additionalUrl = /\/StructureDefinition\/additional-binding$/;
+
+/** Additional bindings without a usage context. */
+function additionalBindings(binding: Binding): AdditionalBinding[] {
+  return (binding.extension ?? []).flatMap(({ url, extension }) => {
+    if (!additionalUrl.test(url) || extension?.some((part) => part.url === 'usage')) return [];
+    const part = (name: string): unknown => {
+      const found = extension?.find((inner) => inner.url === name);
+      return found && Object.entries(found).find(([key]) => key.startsWith('value'))?.[1];
+    };
+    const purpose = part('purpose');
+    const valueSet = part('valueSet');
+    if (typeof valueSet !== 'string' || !['required', 'maximum', 'extensible', 'minimum'].includes(String(purpose)))
+      return [];
+    return [{ valueSet, isError: purpose === 'required' || purpose === 'maximum' }];
+  });
 }
 
 const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet';
@@ -23,7 +51,10 @@ const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-m
 export class Bindings {
   private readonly bound = new WeakMap<Binding, Bound | 'none'>();
 
-  constructor(readonly terminology: Terminology) {}
+  constructor(
+    readonly terminology: Terminology,
+    private readonly definitions: Pick<Definitions, 'valueSet'>,
+  ) {}
 
   /** Checks a value of `member` by the binding in its definition. */
   check(run: Run, member: Property, value: unknown, path: string): void {
@@ -41,6 +72,8 @@ export class Bindings {
       this.bound.set(binding, bound);
     }
     if (bound === 'none') return;
+    for (const { valueSet, isError } of bound.additional)
+      this.checkAdditional(run, valueSet, isError, type, value, path);
     switch (type) {
       case 'code':
       case 'string':
@@ -62,14 +95,35 @@ export class Bindings {
     }
   }
 
+  private checkAdditional(
+    run: Run,
+    valueSet: string,
+    isError: boolean,
+    type: string,
+    value: unknown,
+    path: string,
+  ): void {
+    if (!this.terminology.knowsValueSet(valueSet) || this.isIn(valueSet, type, value)) return;
+    const text = `no code is in the value set ${valueSet} (additional binding)`;
+    if (isError) run.error('code-invalid', 'binding-additional', path, text);
+    else run.warning('code-invalid', 'binding-additional', path, text);
+  }
+
   /** True unless the code of `value` is known to be outside of the value set. A value without a code is in none. */
   isIn(valueSet: string, type: string, value: unknown): boolean {
     if (typeof value === 'string') return this.terminology.validateCode({ code: value }, valueSet).result === 'in';
     if (typeof value !== 'object' || value === null) return false;
     const codings = type === 'CodeableConcept' ? ((value as { coding?: Coding[] }).coding ?? []) : [value as Coding];
     return codings.some(
-      ({ system = '', code }) => typeof code === 'string' && this.terminology.validateCode({ system, code }, valueSet).result === 'in',
+      ({ system = '', code }) =>
+        typeof code === 'string' && this.terminology.validateCode({ system, code }, valueSet).result === 'in',
     );
+  }
+
+  private soleSystem(valueSet: string): string | undefined {
+    const includes = this.definitions.valueSet(valueSet)?.compose?.include ?? [];
+    const systems = new Set(includes.map(({ system }) => system));
+    return systems.size === 1 && includes.every((include) => !include.valueSet) ? includes[0].system : undefined;
   }
 
   private resolve(binding: Binding): Bound | 'none' {
@@ -78,7 +132,8 @@ export class Bindings {
     const isWeak = binding.strength === 'preferred' || binding.strength === 'example';
     const valueSet = isWeak ? maximum : binding.valueSet;
     if (valueSet === undefined) return 'none';
-    return { strength: binding.strength === 'required' ? 'required' : 'extensible', valueSet, maximum };
+    const strength = binding.strength === 'required' ? 'required' : 'extensible';
+    return { strength, valueSet, maximum, system: this.soleSystem(valueSet), additional: additionalBindings(binding) };
   }
 }
 
@@ -87,7 +142,12 @@ function checkText(run: Run, bound: Bound, value: unknown, path: string): void {
     if (bound.strength === 'required') missing(run, bound, path);
     return;
   }
-  report(run, bound, run.engine.bindings.terminology.validateCode({ code: value }, bound.valueSet), path);
+  const { terminology } = run.engine.bindings;
+  report(run, bound, terminology.validateCode({ code: value }, bound.valueSet), path);
+  if (bound.strength === 'extensible' && bound.system !== undefined) {
+    const verdict = terminology.validateInSystem({ system: bound.system, code: value });
+    if (verdict.result === 'out') run.error('code-invalid', 'code-unknown', path, verdict.message ?? '');
+  }
   if (bound.maximum === undefined) return;
   reportMaximum(run, bound.maximum, run.engine.bindings.terminology.validateCode({ code: value }, bound.maximum), path);
 }

@@ -52,7 +52,7 @@ export function checkObject(run: Run, shape: Shape, object: JsonObject, path: st
   run.engine.invariants.checkShape(run, shape, object, path);
 }
 
-/** ele-1. An element with nothing but an id is what the HL7 validator lets pass, so it is a warning. */
+/** ele-1. A complex element with nothing but an id is what the HL7 validator lets pass, so it is a warning. */
 function emptyObject(run: Run, property: Property, object: JsonObject, path: string): void {
   if (object.id === undefined) {
     run.error('structure', 'ele-1', path, `${property.definedAt} is an empty object; expected a value or children`);
@@ -88,7 +88,9 @@ function checkMember(run: Run, member: Property, object: JsonObject, isSibling: 
   const sibling = member.check ? object[member.sibling] : undefined;
   if (!member.isList) {
     const given = value ?? sibling;
-    if (Array.isArray(given)) {
+    if (sibling === null) {
+      run.error('structure', 'null', memberPath, `${member.sibling} is null; expected an object or no property`);
+    } else if (Array.isArray(given)) {
       run.error('structure', 'not-a-list', memberPath, `${member.definedAt} is an array; expected a single value`);
     } else if (member.check) {
       checkPrimitive(run, member, object, member.name, value, sibling, memberPath);
@@ -155,18 +157,18 @@ function checkPrimitive(
     const expected = (member.check as NonNullable<Property['check']>)(value, holder, key);
     if (expected !== undefined) {
       run.error('value', `format-${member.type}`, path, `${member.definedAt} is ${shown(value)}; expected ${expected}`);
-      if (sibling !== undefined) checkSibling(run, member, sibling, path);
+      if (sibling !== undefined) checkSibling(run, member, sibling, path, true);
       return;
     }
   }
-  if (sibling !== undefined) checkSibling(run, member, sibling, path);
+  if (sibling !== undefined) checkSibling(run, member, sibling, path, value !== undefined);
   typeRules[member.type]?.(run, value, path, member);
   if (member.binding) run.engine.bindings.check(run, member, value, path);
   if (member.constraints.length > 0) run.engine.invariants.checkProperty(run, member, value, sibling, path);
 }
 
 /** Id and extensions of a primitive. */
-function checkSibling(run: Run, member: Property, sibling: unknown, path: string): void {
+function checkSibling(run: Run, member: Property, sibling: unknown, path: string, hasValue: boolean): void {
   if (typeof sibling !== 'object' || sibling === null || Array.isArray(sibling)) {
     const text = `${member.sibling} is ${kindOf(sibling)}; expected an object with id or extension`;
     run.error('structure', 'not-an-object', path, text);
@@ -174,6 +176,14 @@ function checkSibling(run: Run, member: Property, sibling: unknown, path: string
   }
   const shape = run.engine.shapes.of('Element');
   if (shape) checkObject(run, shape, sibling as JsonObject, path, member);
+  if (!hasValue && (sibling as JsonObject).id !== undefined && (sibling as JsonObject).extension === undefined) {
+    run.error(
+      'structure',
+      'ele-1',
+      path,
+      `${member.definedAt} has nothing but an id; expected a value or an extension`,
+    );
+  }
 }
 
 function checkComplex(run: Run, member: Property, value: unknown, path: string): void {

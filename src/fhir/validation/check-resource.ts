@@ -2,6 +2,8 @@
 import type { Resource } from '../../base/resource.js';
 import { checkObject } from './check-object.js';
 import { checkContained } from './contained.js';
+import { isCanonical } from './extension-context.js';
+import { isAbsoluteUrl } from './primitives.js';
 import { resourceRules } from './resource-rules.js';
 import { shown, type Frame, type Run } from './run.js';
 import type { Property } from './shapes.js';
@@ -36,8 +38,16 @@ export function checkByType(run: Run, frame: Frame): void {
   if (!shape) throw new Error(`the definitions lack the type ${type}`);
   checkObject(run, shape, resource, path);
   checkContained(run, frame);
+  checkUrl(run, frame, type);
   resourceRules[type]?.(run, frame);
   run.engine.profiles.checkResource(run, frame);
+}
+
+/** The URL that names a definition is absolute. */
+function checkUrl(run: Run, { resource, path }: Frame, type: string): void {
+  const url: unknown = resource.url;
+  if (typeof url !== 'string' || isAbsoluteUrl(url) || !isCanonical(run, type)) return;
+  run.error('value', 'canonical-url', `${path}.url`, `${type}.url is ${shown(url)}; expected an absolute URL`);
 }
 
 /** Runs `body` with `frame` as the present resource. */

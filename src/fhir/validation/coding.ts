@@ -1,6 +1,6 @@
 /** Codings and quantities: a code must exist in a code system that is completely at hand, whatever the binding. */
 import type { TypeRule } from './type-rules.js';
-import type { Run } from './run.js';
+import { shown, type Run } from './run.js';
 
 interface Coded {
   readonly system?: unknown;
@@ -8,7 +8,16 @@ interface Coded {
   readonly version?: unknown;
 }
 
-export const codingRule: TypeRule = (run, value, path) => checkCode(run, value as Coded, path);
+export const codingRule: TypeRule = (run, value, path, member) => {
+  const { system } = value as Coded;
+  // In a CodeableConcept a text may stand in for a proper coding, so the HL7 validator lets that pass.
+  if (typeof system === 'string' && !/^(?:https?|urn):/.test(system)) {
+    const text = `Coding.system is ${shown(system)}; expected an absolute URI`;
+    if (member.definedAt === 'CodeableConcept.coding') run.warning('code-invalid', 'coding-system', path, text);
+    else run.error('code-invalid', 'coding-system', path, text);
+  }
+  checkCode(run, value as Coded, path);
+};
 
 export const quantityRule: TypeRule = (run, value, path) => checkCode(run, value as Coded, path);
 

@@ -80,10 +80,15 @@ function checkUsed(run: Run, root: Resource, resources: Resource[], all: readonl
 
 const refersToContainer = (resource: Resource): boolean => fragments(resource, new Set()).has('');
 
-/** Ids after `#` in every text below `value` that is nothing but a fragment. */
+const narrativeLink = /(?:href|src)\s*=\s*["']#([^"'\s]+)["']/g;
+
+/** Ids after `#` in every text below `value` that is nothing but a fragment, and in the links of narratives. */
 function fragments(value: unknown, into: Set<string>): Set<string> {
   if (typeof value === 'string') {
     if (value.charCodeAt(0) === 0x23 && !/\s/.test(value)) into.add(value.slice(1));
+    else if (value.charCodeAt(0) === 0x3c && value.includes('#')) {
+      for (const [, id] of value.matchAll(narrativeLink)) into.add(id);
+    }
   } else if (typeof value === 'object' && value !== null) {
     for (const inner of Object.values(value)) fragments(inner, into);
   }

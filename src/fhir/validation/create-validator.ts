@@ -4,7 +4,7 @@ import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { Terminology } from '../terminology/terminology.js';
 import { Bindings } from './bindings.js';
-import { Bundles } from './bundle.js';
+import { Bundles } from './bundle-references.js';
 import { checkByType } from './check-resource.js';
 import { noteCoverage } from './coverage.js';
 import type { Engine } from './engine.js';
@@ -28,7 +28,7 @@ export function createValidator(services: ValidatorServices): Validator {
   const engine: Engine = {
     definitions,
     shapes,
-    bindings: new Bindings(terminology),
+    bindings: new Bindings(terminology, definitions),
     invariants: new Invariants(fhirPaths(definitions)),
     profiles: new Profiles(definitions, shapes),
     bundles: new Bundles(),

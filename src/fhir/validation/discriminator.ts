@@ -52,8 +52,10 @@ function valueTest(slice: ProfileNode, steps: readonly Step[], trees: Trees): Ma
   if (tests.length > 0) {
     return (run, item) => select(run, item, steps).some((selected) => tests.some((test) => test(run, selected)));
   }
-  if (found.nodes.some(({ element }) => element.max === '0')) return (run, item) => select(run, item, steps).length === 0;
-  if (found.nodes.some(({ element }) => (element.min ?? 0) > 0)) return (run, item) => select(run, item, steps).length > 0;
+  if (found.nodes.some(({ element }) => element.max === '0'))
+    return (run, item) => select(run, item, steps).length === 0;
+  if (found.nodes.some(({ element }) => (element.min ?? 0) > 0))
+    return (run, item) => select(run, item, steps).length > 0;
   return () => false;
 }
 
@@ -77,7 +79,8 @@ function contentTest(node: ProfileNode, trees: Trees, depth = 0): ((run: Run, it
   return inner.length === 0 ? undefined : (run, item) => inner.every((test) => test(run, item));
 }
 
-const requiredSlices = (node: ProfileNode): ProfileNode[] => node.slices.filter(({ element }) => (element.min ?? 0) > 0);
+const requiredSlices = (node: ProfileNode): ProfileNode[] =>
+  node.slices.filter(({ element }) => (element.min ?? 0) > 0);
 
 function existsTest(slice: ProfileNode, steps: readonly Step[], trees: Trees): Matcher {
   const { nodes } = locate(slice, steps, trees);
@@ -90,7 +93,9 @@ function typeTest(slice: ProfileNode, steps: readonly Step[], trees: Trees): Mat
   return (run, item) =>
     select(run, item, steps).some(
       ({ type, property }) =>
-        types.has(type) || types.has('Resource') || (property?.type === property?.definedAt && types.has('BackboneElement')),
+        types.has(type) ||
+        types.has('Resource') ||
+        (property?.type === property?.definedAt && types.has('BackboneElement')),
     );
 }
 
@@ -106,7 +111,9 @@ function profileTest(slice: ProfileNode, steps: readonly Step[], trees: Trees): 
     (element.type ?? []).flatMap((type) => (isTarget ? type.targetProfile : type.profile) ?? []),
   );
   return (run, item) =>
-    select(run, item, steps).some((selected) => profiles.some((url) => run.engine.profiles.conforms(run, url, selected)));
+    select(run, item, steps).some((selected) =>
+      profiles.some((url) => run.engine.profiles.conforms(run, url, selected)),
+    );
 }
 
 interface Located {

@@ -1,7 +1,7 @@
 /** What a run shares with all others: definitions and everything compiled from them. */
 import type { Definitions } from '../definitions/definitions.js';
 import type { Bindings } from './bindings.js';
-import type { Bundles } from './bundle.js';
+import type { Bundles } from './bundle-references.js';
 import type { Invariants } from './invariants.js';
 import type { Profiles } from './profiles.js';
 import type { Shapes } from './shapes.js';
@@ -12,5 +12,5 @@ export interface Engine {
   readonly bindings: Bindings;
   readonly invariants: Invariants;
   readonly profiles: Profiles;
-  readonly bundles?: Bundles;
+  readonly bundles: Bundles;
 }

@@ -14,11 +14,19 @@ export function isAllowedContext(run: Run, definition: StructureDefinition, hold
   const isAllowed = contexts.some(({ type, expression }) => {
     if (type === 'extension') return extensionUrl(holder) === expression;
     if (type === 'fhirpath') return run.engine.invariants.selects(run, expression, holder.object);
+    if (expression === 'CanonicalResource' || expression === 'MetadataResource') return isCanonical(run, holder.type);
     return paths.has(bare(expression)) || expression === 'Any';
   });
   return (
     isAllowed && (definition.contextInvariant ?? []).every((rule) => run.engine.invariants.holds(run, rule, holder))
   );
+}
+
+/** A resource type that is found by a URL of its own. */
+export function isCanonical(run: Run, type: string): boolean {
+  if (!run.engine.definitions.resourceTypes.has(type)) return false;
+  const shape = run.engine.shapes.of(type);
+  return type === 'NamingSystem' || ['url', 'version', 'status'].every((name) => shape?.properties.has(name));
 }
 
 /** `url#path` names a path of a profile: the path counts. */

@@ -22,10 +22,15 @@ export const extensionRule: TypeRule = (run, value, path, member) => {
   if (typeof extension.url !== 'string') return;
   const isNested = member.definedAt === 'Extension.extension' && run.holder?.type === 'Extension';
   if (!isAbsoluteUrl(extension.url)) {
-    if (!isNested) run.error('extension', 'extension-url', path, `the url ${shown(extension.url)} is no absolute URL`);
+    if (isNested) checkNested(run, extension.url, path);
+    else run.error('extension', 'extension-url', path, `the url ${shown(extension.url)} is no absolute URL`);
     return;
   }
   const definition = run.engine.definitions.structureDefinition(extension.url);
+  if (extension.url.includes('|')) {
+    run.error('extension', 'extension-url', path, `the url ${shown(extension.url)} has a version; expected none`);
+    return;
+  }
   if (!definition) {
     run.information('extension', 'extension-unknown', path, `no definition at hand for the extension ${extension.url}`);
     return;
@@ -62,4 +67,34 @@ function checkDefined(
     run.error('extension', 'extension-context', path, text);
   }
   run.engine.profiles.checkElement(run, definition.url, extension, path);
+}
+
+/** An extension inside of a defined one is one of those that the definition lists. */
+function checkNested(run: Run, url: string, path: string): void {
+  const chain = [url];
+  let holder = run.holder;
+  for (; holder?.type === 'Extension'; holder = holder.parent) {
+    const outer = holder.object.url;
+    if (typeof outer !== 'string') return;
+    if (!isAbsoluteUrl(outer)) {
+      chain.unshift(outer);
+      continue;
+    }
+    let node = run.engine.profiles.tree(outer);
+    for (const name of chain) {
+      const list = node?.children.get('extension');
+      if (!list || (list.slices.length === 0 && list.element.max !== '0')) return;
+      node = list.slices.find((slice) => slice.children.get('url')?.element.fixedUri === name);
+      if (!node) {
+        run.error(
+          'extension',
+          'extension-nested',
+          path,
+          `the extension ${outer} defines no inner extension ${shown(name)}`,
+        );
+        return;
+      }
+    }
+    return;
+  }
 }

@@ -1,4 +1,5 @@
 /** Identifiers and attachments. Spec: https://hl7.org/fhir/R4/datatypes.html#Identifier, #Attachment */
+import { createHash } from 'node:crypto';
 import { shown } from './run.js';
 import type { TypeRule } from './type-rules.js';
 
@@ -20,15 +21,24 @@ export const identifierRule: TypeRule = (run, identifier, path) => {
   }
 };
 
-/** `size` is the number of bytes that `data` stands for. */
+/** `data` and `hash` have no white space, `size` is the number of bytes that `data` stands for, `hash` their SHA-1. */
 export const attachmentRule: TypeRule = (run, attachment, path) => {
-  const { data, size } = attachment as { data?: unknown; size?: unknown };
-  if (typeof data !== 'string' || typeof size !== 'number') return;
-  const bare = data.replace(/\s+/g, '');
-  const padding = bare.endsWith('==') ? 2 : bare.endsWith('=') ? 1 : 0;
-  const actual = (bare.length / 4) * 3 - padding;
-  if (actual !== size) {
+  const { data, size, hash } = attachment as { data?: unknown; size?: unknown; hash?: unknown };
+  for (const [name, text] of Object.entries({ data, hash })) {
+    if (typeof text === 'string' && /\s/.test(text)) {
+      run.error('value', 'attachment-data', path, `Attachment.${name} holds white space; expected base64 without any`);
+      return;
+    }
+  }
+  if (typeof data !== 'string' || data.length % 4 !== 0) return;
+  const actual = (data.length / 4) * 3 - (data.endsWith('==') ? 2 : data.endsWith('=') ? 1 : 0);
+  if (typeof size === 'number' && actual !== size) {
     run.error('value', 'attachment-size', path, `Attachment.size is ${size}, but data has ${actual} bytes`);
+  }
+  if (typeof hash === 'string') {
+    const digest = createHash('sha1').update(Buffer.from(data, 'base64')).digest('base64');
+    if (digest !== hash)
+      run.error('value', 'attachment-hash', path, `Attachment.hash is ${shown(hash)}; data has ${shown(digest)}`);
   }
 };
 

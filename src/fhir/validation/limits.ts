@@ -13,7 +13,12 @@ export function limitOf(element: ElementDefinition, property: Property | undefin
   if (length === undefined && least === undefined && most === undefined) return undefined;
   return (run, { value, path }) => {
     if (length !== undefined && typeof value === 'string' && value.length > length) {
-      run.error('value', 'max-length', path, `${element.path} has ${value.length} characters; at most ${length} allowed`);
+      run.error(
+        'value',
+        'max-length',
+        path,
+        `${element.path} has ${value.length} characters; at most ${length} allowed`,
+      );
     }
     if (least !== undefined && (compare(value, least) ?? 0) < 0) {
       run.error('value', 'min-value', path, `${element.path} is ${shown(value)}; at least ${shown(least)} expected`);

@@ -3,7 +3,8 @@
  *
  * Spec: https://hl7.org/fhir/R4/narrative.html (txt-1, txt-2)
  */
-import type { Run } from './run.js';
+import { outermost } from './reference.js';
+import { shown, type Run } from './run.js';
 import type { TypeRule } from './type-rules.js';
 import { xhtmlStructure } from './xhtml-structure.js';
 import { parseXhtml, type XhtmlNode } from './xhtml.js';
@@ -38,6 +39,7 @@ export const narrativeDivRule: TypeRule = (run, value, path) => {
     run.error('invalid', 'xhtml-namespace', path, `the narrative's <div> is not in the namespace ${namespace}`);
   }
   checkNames(run, root, path);
+  checkLinks(run, root, path);
   for (const problem of xhtmlStructure(root)) run.error('structure', 'xhtml-structure', path, problem);
   if (!hasContent(root)) {
     run.error('invariant', 'txt-2', path, 'the narrative is empty; expected some text or an image');
@@ -58,6 +60,65 @@ function checkNames(run: Run, node: XhtmlNode, path: string): void {
     }
   }
   for (const child of node.children) if (child.name !== undefined) checkNames(run, child, path);
+}
+
+const activeSchemes = new Set(['javascript', 'vbscript']);
+const namingSchemes = new Set(['urn', 'cid']);
+/** Of a URL, beside letters and digits. */
+const urlText = /^[\p{L}\p{N};?:@&=+$.,/%\-_~#[\]!'()*|]*$/u;
+
+/** Hyperlinks run no code and lead somewhere; images do too. */
+function checkLinks(run: Run, node: XhtmlNode, path: string): void {
+  const link =
+    node.name === 'a' ? node.attributes.get('href') : node.name === 'img' ? node.attributes.get('src') : undefined;
+  if (link !== undefined) checkLink(run, node, link.replace(/&amp;/g, '&'), path);
+  for (const child of node.children) if (child.name !== undefined) checkLinks(run, child, path);
+}
+
+function checkLink(run: Run, node: XhtmlNode, link: string, path: string): void {
+  if (link === '') {
+    run.error('invalid', 'xhtml-link', path, `<${node.name ?? ''}> has an empty link`);
+  } else if (link.startsWith('#')) {
+    if (link.length > 1 && !hasTarget(run, link.slice(1))) {
+      run.error('invalid', 'xhtml-link', path, `the link ${shown(link)} leads to nothing in the resource`);
+    }
+  } else if (link.startsWith('data:')) {
+    if (!isDataUrl(link)) run.error('invalid', 'xhtml-link', path, `the link ${shown(link)} is no data URL`);
+  } else if (!urlText.test(link)) {
+    run.error('invalid', 'xhtml-link', path, `the link ${shown(link)} has characters that no URL has`);
+  } else if (node.name === 'a') {
+    const scheme = /^([a-z][a-z0-9+.-]*):./.exec(link)?.[1] ?? '';
+    if (activeSchemes.has(scheme)) run.error('security', 'xhtml-link', path, `the link ${shown(link)} runs code`);
+    if (namingSchemes.has(scheme))
+      run.error('invalid', 'xhtml-link', path, `the link ${shown(link)} is a name; nobody can follow it`);
+  }
+}
+
+function isDataUrl(url: string): boolean {
+  const parts = url.slice(5).split(',');
+  if (parts.length !== 2) return false;
+  return !parts[0].endsWith(';base64') || /^[A-Za-z0-9+/]*={0,2}$/.test(parts[1].replace(/\s+/g, ''));
+}
+
+/** Is there an element, a contained resource, an XHTML element or anchor with this id in the resource, or in the Bundle around it? */
+function hasTarget(run: Run, id: string): boolean {
+  const own = outermost(run.frame);
+  if (holdsId(own.resource, id)) return true;
+  for (let frame = own.parent; frame; frame = frame.parent) {
+    if (frame.resource.resourceType === 'Bundle' && holdsId(frame.resource, id)) return true;
+  }
+  return false;
+}
+
+function holdsId(value: unknown, id: string): boolean {
+  if (typeof value === 'string') {
+    return (
+      value.startsWith('<') &&
+      (value.includes(`id="${id}"`) || value.includes(`name="${id}"`) || value.includes(`id='${id}'`))
+    );
+  }
+  if (typeof value !== 'object' || value === null) return false;
+  return (value as { id?: unknown }).id === id || Object.values(value).some((inner) => holdsId(inner, id));
 }
 
 function hasContent(node: XhtmlNode): boolean {

@@ -53,7 +53,7 @@ export class ProfileCompiler {
     if (!demand) return undefined;
     const expected = demand.kind === 'fixed' ? 'the fixed value' : 'the pattern';
     return (run, item) => {
-      if (meets(demand, item.value)) return;
+      if (meets(demand, item.value) && !(demand.kind === 'fixed' && hasExtensions(item.sibling))) return;
       const text = `${element.path} is ${shown(item.value)}; ${this.profile} expects ${expected} ${shown(demand.value)}`;
       run.error('value', demand.kind, item.path, text);
     };
@@ -61,12 +61,15 @@ export class ProfileCompiler {
 
   private binding({ binding }: ElementDefinition, property: Property | undefined): ItemCheck | undefined {
     const base = property?.binding;
-    if (!binding || (base && base.strength === binding.strength && base.valueSet === binding.valueSet)) return undefined;
+    if (!binding || (base && base.strength === binding.strength && base.valueSet === binding.valueSet))
+      return undefined;
     return (run, item) => run.engine.bindings.checkBinding(run, binding, item.type, item.value, item.path);
   }
 
   private constraints(element: ElementDefinition, type: string, property: Property | undefined): ItemCheck | undefined {
-    const known = new Set([...(property?.definition.constraint ?? []), ...this.typeConstraints(type)].map(({ key }) => key));
+    const known = new Set(
+      [...(property?.definition.constraint ?? []), ...this.typeConstraints(type)].map(({ key }) => key),
+    );
     const added = (element.constraint ?? []).filter(({ key }) => !known.has(key) && !universalConstraints.has(key));
     if (added.length === 0) return undefined;
     const isPrimitive = property?.check !== undefined;
@@ -94,7 +97,8 @@ export class ProfileCompiler {
   private targets(element: ElementDefinition, property: Property | undefined): ItemCheck | undefined {
     const targets = element.type?.find(({ code }) => code === 'Reference')?.targetProfile ?? [];
     if (targets.length === 0 || property === undefined) return undefined;
-    if (targets.length === property.targets.length && targets.every((url) => property.targets.includes(url))) return undefined;
+    if (targets.length === property.targets.length && targets.every((url) => property.targets.includes(url)))
+      return undefined;
     return (run, item) => {
       if (item.type !== 'Reference') return;
       checkTargets(run, targets, element.path, item.value, item.path);
@@ -154,7 +158,12 @@ export class ProfileCompiler {
       const text = `${element.path} is missing; at least ${min} expected by ${this.profile}, found ${found}`;
       run.error('required', 'cardinality-min', path, text);
     } else if (found > max) {
-      run.error('structure', 'cardinality-max', path, `${element.path} has ${found} values; at most ${max} allowed by ${this.profile}`);
+      run.error(
+        'structure',
+        'cardinality-max',
+        path,
+        `${element.path} has ${found} values; at most ${max} allowed by ${this.profile}`,
+      );
     }
   }
 
@@ -200,5 +209,12 @@ export class ProfileCompiler {
 /** The type of `element` that a value of `type` has. */
 function typeOf(element: ElementDefinition, type: string, property: Property): ElementType | undefined {
   const types = element.type ?? [];
-  return types.find(({ code }) => code === type) ?? (types.length === 1 || property.type === 'Resource' ? types[0] : undefined);
+  return (
+    types.find(({ code }) => code === type) ??
+    (types.length === 1 || property.type === 'Resource' ? types[0] : undefined)
+  );
 }
+
+/** A fixed primitive has no extensions. */
+const hasExtensions = (sibling: unknown): boolean =>
+  (sibling as { extension?: unknown } | undefined)?.extension !== undefined;

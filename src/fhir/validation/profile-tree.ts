@@ -46,7 +46,8 @@ const isParent = (node: ProfileNode, path: string): boolean => node.element.path
 /** `valueQuantity` in place of a slice of `value[x]`. */
 function choiceOf(parent: ProfileNode, name: string): ProfileNode | undefined {
   for (const [key, node] of parent.children) {
-    if (key.endsWith('[x]') && name.startsWith(key.slice(0, -3)) && /^[A-Z]/.test(name.slice(key.length - 3))) return node;
+    if (key.endsWith('[x]') && name.startsWith(key.slice(0, -3)) && /^[A-Z]/.test(name.slice(key.length - 3)))
+      return node;
   }
   return undefined;
 }

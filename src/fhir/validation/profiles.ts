@@ -54,7 +54,8 @@ export class Profiles {
   /** Checks an item by the only one of `urls`, or finds that it follows none of several. */
   checkOneOf(run: Run, urls: readonly string[], item: Item): void {
     const known = urls.filter((url) => this.find(url));
-    for (const url of urls) if (!known.includes(url)) unknownProfile(run, url, item.path, run.options.unknownProfile ?? 'error');
+    for (const url of urls)
+      if (!known.includes(url)) unknownProfile(run, url, item.path, run.options.unknownProfile ?? 'error');
     if (known.length === 1 && urls.length === 1) {
       this.applyTo(run, known[0], item);
       return;

@@ -21,7 +21,17 @@ export const referenceRule: TypeRule = (run, value, path, member) => {
   const { reference, type } = value as { reference?: unknown; type?: unknown };
   if (typeof type === 'string') checkStatedType(run, member.targets, type, path);
   if (typeof reference !== 'string' || reference.length === 0) return;
+  if (/\s/.test(reference) || (conditional.test(reference) && !search.test(reference))) {
+    run.error(
+      'value',
+      'reference-form',
+      path,
+      `${shown(reference)} is no reference; expected a URL or a search for one resource`,
+    );
+    return;
+  }
   const target = resolve(run, reference);
+  run.engine.bundles.check(run, reference, path);
   if (target === 'missing') {
     run.error('invariant', 'ref-1', path, `${shown(reference)} leads to no contained resource`);
     return;
@@ -33,7 +43,7 @@ export const referenceRule: TypeRule = (run, value, path, member) => {
   const isInside = target.resource !== undefined;
   if (isInside || (run.options.checkReferenceTypes ?? true)) {
     checkTargetType(run, member.targets, member.definedAt, target, reference, path);
-  };
+  }
 };
 
 /** A canonical that is a fragment leads to a contained resource. */
@@ -48,12 +58,14 @@ export const canonicalRule: TypeRule = (run, value, path) => {
 export function resolve(run: Run, reference: string): Target | 'missing' {
   if (reference.startsWith('#')) {
     const { resource } = outermost(run.frame);
-    if (reference.length === 1) return { type: resource.resourceType, resource, place: 'contained' };
+    if (reference.length === 1) {
+      return run.frame.kind === 'contained' ? { type: resource.resourceType, resource, place: 'contained' } : 'missing';
+    }
     const contained = (Array.isArray(resource.contained) ? resource.contained : []) as Resource[];
     const found = contained.find((inner) => inner?.id === reference.slice(1));
     return found ? { type: found.resourceType, resource: found, place: 'contained' } : 'missing';
   }
-  const bundled = run.engine.bundles?.find(run, reference);
+  const bundled = run.engine.bundles.find(run, reference);
   if (bundled) return { type: bundled.resourceType, resource: bundled, place: 'bundled' };
   return { type: typeInUrl(run, reference), place: 'external' };
 }
@@ -67,6 +79,7 @@ export function outermost(frame: Frame): Frame {
 
 const literal = /^(?:https?:\/\/\S+\/)?([A-Z][A-Za-z]+)\/[A-Za-z0-9\-.]{1,64}(?:\/_history\/[A-Za-z0-9\-.]{1,64})?$/;
 const conditional = /^([A-Z][A-Za-z]+)\?/;
+const search = /^[A-Z][A-Za-z]+\?[^=&]+=[^&]*(?:&[^=&]+=[^&]*)*$/;
 
 function typeInUrl(run: Run, reference: string): string | undefined {
   const type = (literal.exec(reference) ?? conditional.exec(reference))?.[1];
@@ -98,17 +111,30 @@ function checkTargetType(
 }
 
 /** Checks the type of what the Reference `value` leads to by the target profiles of a profile. */
-export function checkTargets(run: Run, targets: readonly string[], element: string, value: unknown, path: string): void {
+export function checkTargets(
+  run: Run,
+  targets: readonly string[],
+  element: string,
+  value: unknown,
+  path: string,
+): void {
   const { reference, type } = value as { reference?: unknown; type?: unknown };
   if (typeof type === 'string') checkStatedType(run, targets, type, path);
   if (typeof reference !== 'string' || reference.length === 0) return;
   const target = resolve(run, reference);
   if (target === 'missing') return;
-  if (target.resource || (run.options.checkReferenceTypes ?? true)) checkTargetType(run, targets, element, target, reference, path);
+  if (target.resource || (run.options.checkReferenceTypes ?? true))
+    checkTargetType(run, targets, element, target, reference, path);
 }
 
 /** Checks that a target inside the document follows one of the profiles `targets`, when one of them is more than a type. */
-export function conformsToOneTarget(run: Run, targets: readonly string[], element: string, value: unknown, path: string): void {
+export function conformsToOneTarget(
+  run: Run,
+  targets: readonly string[],
+  element: string,
+  value: unknown,
+  path: string,
+): void {
   const { reference } = value as { reference?: unknown };
   if (typeof reference !== 'string') return;
   const target = resolve(run, reference);

@@ -13,12 +13,13 @@ export type Step =
   | { readonly kind: 'ofType'; readonly type: string }
   | { readonly kind: 'resolve' };
 
-const stepForm = /^(?:\$this|extension\(\s*['"]([^'"]+)['"]\s*\)|ofType\(\s*([\w.]+)\s*\)|(resolve)\(\)|as\(\s*([\w.]+)\s*\)|([A-Za-z_]\w*(?:\[x\])?))(?:\.|$)/;
+const stepForm =
+  /^(?:\$this|extension\(\s*['"]([^'"]+)['"]\s*\)|ofType\(\s*([\w.]+)\s*\)|(resolve)\(\)|as\(\s*([\w.]+)\s*\)|([A-Za-z_]\w*(?:\[x\])?))(?:\.|$)/;
 
 /** @returns the steps of `path`, or undefined when it is no discriminator path. */
 export function parseSteps(path: string): Step[] | undefined {
   const steps: Step[] = [];
-  for (let rest = path.trim(); rest !== ''; ) {
+  for (let rest = path.trim(); rest !== '';) {
     const match = stepForm.exec(rest);
     if (!match) return undefined;
     const [all, url, ofType, isResolve, as, name] = match;

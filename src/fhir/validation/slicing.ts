@@ -81,7 +81,14 @@ const byType: Slicing = { discriminator: [{ type: 'type', path: '$this' }], rule
 
 const names = (slices: readonly CompiledSlice[]): string => slices.map(({ name }) => name).join(', ');
 
-function checkSlice(run: Run, slice: CompiledSlice, items: readonly Item[], element: string, profile: string, path: string): void {
+function checkSlice(
+  run: Run,
+  slice: CompiledSlice,
+  items: readonly Item[],
+  element: string,
+  profile: string,
+  path: string,
+): void {
   const { name, min, max } = slice;
   if (items.length < min) {
     const text = `${element}:${name} is missing; at least ${min} expected by ${profile}, found ${items.length}`;

@@ -12,13 +12,20 @@ import { profileTree, type ProfileNode } from './profile-tree.js';
  * `definition` itself when it has a snapshot; else with one, generated.
  * @returns undefined when the definition has neither, or a base of it is not at hand.
  */
-export function withSnapshot(definition: StructureDefinition, definitions: Definitions): StructureDefinition | undefined {
+export function withSnapshot(
+  definition: StructureDefinition,
+  definitions: Definitions,
+): StructureDefinition | undefined {
   return complete(definition, definitions, 0);
 }
 
 const maxBases = 30;
 
-function complete(definition: StructureDefinition, definitions: Definitions, depth: number): StructureDefinition | undefined {
+function complete(
+  definition: StructureDefinition,
+  definitions: Definitions,
+  depth: number,
+): StructureDefinition | undefined {
   if (definition.snapshot && definition.snapshot.element.length > 0) return definition;
   if (!definition.differential || !definition.baseDefinition || depth > maxBases) return undefined;
   const base = definitions.structureDefinition(definition.baseDefinition);
@@ -59,7 +66,8 @@ class Overlay {
       if (!child) return undefined;
       const named = slice ?? child.slice;
       node = named === undefined ? child.node : sliceOf(child.node, named, child.type);
-      if (element.id === undefined && named === undefined && path !== element.path) node = this.current.get(path) ?? node;
+      if (element.id === undefined && named === undefined && path !== element.path)
+        node = this.current.get(path) ?? node;
     }
     this.current.set(element.path, node);
     for (const key of this.current.keys()) if (key.startsWith(`${element.path}.`)) this.current.delete(key);

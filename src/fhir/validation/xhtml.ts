@@ -1,7 +1,7 @@
 /**
  * A small strict reader of the XHTML in a narrative.
  *
- * Spec: https://hl7.org/fhir/R4/narrative.html#xhtml. Well-formed XML is demanded; entities are those of HTML 4. One pass, no backtracking.
+ * Spec: https://hl7.org/fhir/R4/narrative.html#xhtml. Well-formed XML is demanded; named entities are XML's own five. One pass, no backtracking.
  */
 
 /** An element or the text between elements. */
@@ -29,7 +29,7 @@ class Malformed extends Error {}
 
 const nameForm = /[A-Za-z_][\w:.-]*/y;
 const space = /\s*/y;
-const entity = /&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});/y;
+const entity = /&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|amp|lt|gt|quot|apos);/y;
 const noAttributes: ReadonlyMap<string, string> = new Map();
 const maxDepth = 200;
 
@@ -104,7 +104,8 @@ class Reader {
   private entities(start: number, end: number): void {
     for (let at = this.source.indexOf('&', start); at >= 0 && at < end; at = this.source.indexOf('&', at + 1)) {
       entity.lastIndex = at;
-      if (!entity.test(this.source)) throw this.problem('"&" stands alone; expected an entity such as &amp;');
+      if (!entity.test(this.source))
+        throw this.problem('"&" begins no entity that XML knows; expected one such as &amp; or &#160;');
     }
   }
 

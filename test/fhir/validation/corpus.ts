@@ -66,7 +66,11 @@ export function readLines(file: string): Resource[] {
 /** Validates one case as the reference run did: R4 core and the case's supporting files are at hand, nothing else. */
 export function run(one: Case): Result {
   const validator = validatorFor(one.supporting ?? []);
-  const options = { profiles: one.profiles ?? [], checkReferenceTypes: false, unknownProfile: 'error' as const };
+  const options = {
+    profiles: one.profiles ?? [],
+    checkReferenceTypes: one.options?.assumeRest === true,
+    unknownProfile: 'error' as const,
+  };
   const issues = one.file
     ? validateText(validator, core, readFileSync(path.join(folder, one.file), 'utf8'), options)
     : validator.validate(one.resource as Resource, options);
