@@ -81,8 +81,8 @@ export class FileAccessLog implements AccessLog {
     for (const [index, segment] of this.segments.entries()) {
       const next = this.segments[index + 1]?.first ?? this.count;
       if (next <= from || segment.first >= end) continue;
-      await this.walk(segment, next, (sealed, number) => {
-        if (number >= from && number < end) records.push(openAccess(this.key, number, sealed));
+      await this.walk(segment, Math.min(next, end), (sealed, number) => {
+        if (number >= from) records.push(openAccess(this.key, number, sealed));
       });
     }
     return records;

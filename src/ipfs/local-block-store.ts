@@ -116,8 +116,9 @@ export class LocalBlockStore implements BlockStore {
 
   async close(): Promise<void> {
     await this.exclusively(async () => {
+      if (this.tail === undefined) return;
       await this.summarise();
-      await this.tail?.close();
+      await this.tail.close();
       this.tail = undefined;
       this.files.close();
     });
@@ -147,6 +148,8 @@ export class LocalBlockStore implements BlockStore {
     const folder = await open(this.folder, 'r');
     await folder.sync().finally(() => folder.close());
     await this.summarise();
+    const former = this.segments.get(this.newest);
+    if (former !== undefined) former.records = [];
     await this.tail?.close();
     this.tail = handle;
     this.newest = number;
@@ -157,7 +160,6 @@ export class LocalBlockStore implements BlockStore {
     const segment = this.segments.get(this.newest);
     if (segment === undefined) return;
     await writeSummary(this.fileOf(this.newest), segment.sizeBytes, segment.records);
-    segment.records = [];
   }
 
   /** Runs `task` when nothing else changes the files. */

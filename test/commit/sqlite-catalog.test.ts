@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { openSqliteCatalog, type SqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
+import { catalogSuite, entry, name, type VersionSketch } from '../suites/catalog.js';
+import { tempFolder } from '../suites/temp.js';
+
+async function openHere(t: TestContext, options: { scanLimit?: number } = {}) {
+  const file = path.join(await tempFolder(), 'catalog.sqlite');
+  let open: SqliteCatalog = await openSqliteCatalog(file, options);
+  t.after(() => open.close());
+  const reopen = async () => {
+    await open.close();
+    open = await openSqliteCatalog(file, options);
+    return open;
+  };
+  return { file, catalog: open, reopen };
+}
+
+catalogSuite('SQLite', openHere);
+
+/** Every version carries `all`; every tenth `tenth`; only the oldest `rare`. */
+function manySketches(count: number): VersionSketch[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `r${index}`,
+    terms: ['all', ...(index % 10 === 0 ? ['tenth'] : []), ...(index === 5 ? ['rare'] : []), `one ${index % 1000}`],
+    links: [['subject', `r${index % 7}`]],
+  }));
+}
+
+test('SQLite: searches that need many windows find the same as those that need one', async (t) => {
+  const { catalog } = await openHere(t);
+  for (let seq = 1; seq <= 6; seq += 1) {
+    await catalog.append([entry(seq, manySketches(6_000).slice((seq - 1) * 1_000, seq * 1_000))]);
+  }
+  const term = (text: string) => ({ kind: 'term', term: name(text) }) as const;
+  const found = async (
+    plan: Parameters<typeof catalog.count>[0],
+    order: 'newest' | 'oldest' = 'newest',
+    limit = 10_000,
+  ) => (await catalog.search({ plan, asOf: 6, order, limit })).map(({ leafIndex }) => leafIndex);
+  const tenth = Array.from({ length: 600 }, (_, index) => 5_990 - 10 * index);
+  assert.deepEqual(
+    await found({ kind: 'and', of: [term('all'), { kind: 'not', of: { kind: 'not', of: term('tenth') } }] }),
+    tenth,
+  );
+  assert.deepEqual(await found({ kind: 'or', of: [term('tenth'), term('rare')] }, 'oldest'), [
+    0,
+    5,
+    ...tenth.toReversed().slice(1),
+  ]);
+  assert.deepEqual(
+    await found({
+      kind: 'and',
+      of: [term('all'), { kind: 'or', of: [term('rare'), { kind: 'not', of: term('all') }] }],
+    }),
+    [5],
+  );
+  assert.equal(await catalog.count(term('all'), 6), 6_000);
+  assert.equal(await catalog.count(term('all'), 6, 1_500), 1_500);
+  assert.equal(await catalog.count({ kind: 'link-to', params: [name('subject')], target: term('tenth') }, 6), 858);
+  assert.equal(
+    await catalog.count(
+      { kind: 'and', of: [term('all'), { kind: 'linked-from', params: [name('subject')], source: term('tenth') }] },
+      6,
+    ),
+    7,
+  );
+  const many = Array.from({ length: 40 }, (_, index) => term(`one ${index}`));
+  assert.equal((await found({ kind: 'or', of: many })).length, 240);
+  assert.equal((await found({ kind: 'or', of: [...many, term('all')] }, 'newest', 20)).length, 20);
+});
+
+test('SQLite: a search that looks at too many candidates ends; one that stops early does not', async (t) => {
+  const { catalog } = await openHere(t, { scanLimit: 2_000 });
+  await catalog.append([entry(1, manySketches(9_000))]);
+  const all = { kind: 'term', term: name('all') } as const;
+  const nothing = { kind: 'and', of: [all, { kind: 'not', of: all }] } as const;
+  await assert.rejects(async () => catalog.search({ plan: nothing, asOf: 1, order: 'newest', limit: 1 }), {
+    name: 'SearchTooCostly',
+  });
+  assert.equal((await catalog.search({ plan: all, asOf: 1, order: 'newest', limit: 10 })).length, 10);
+});
+
+test('SQLite: two processes on one file: the one that comes second is told, sees what happened and goes on', async (t) => {
+  const { file, catalog } = await openHere(t);
+  const other = await openSqliteCatalog(file);
+  t.after(() => other.close());
+  await catalog.append([entry(1, [{ id: 'a' }])]);
+  await assert.rejects(other.append([entry(1, [{ id: 'b' }])]), { name: 'AppendConflict' });
+  assert.deepEqual(other.head(), { seq: 1, leafCount: 1, time: 1_000 });
+  await other.append([entry(2, [{ id: 'b' }])]);
+  await assert.rejects(catalog.append([entry(2, [{ id: 'c' }])]), { name: 'AppendConflict' });
+  assert.equal(catalog.head().seq, 2);
+});
+
+test('SQLite: a file that is no database is refused', async () => {
+  const file = path.join(await tempFolder(), 'catalog.sqlite');
+  await writeFile(file, 'this is no database, and it is longer than a header of a hundred bytes. '.repeat(10));
+  await assert.rejects(openSqliteCatalog(file), { name: 'CatalogUnavailable' });
+});
