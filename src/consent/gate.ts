@@ -11,7 +11,9 @@ import type { Coding } from '../base/resource.js';
 export interface Principal {
   /** `Practitioner/1`, `Patient/1`, `Organization/1`, `Device/1`: the reference in the `actor` (or fhirUser) claim. */
   readonly actor: string;
-  /** Further identities that hold for the actor: organisations, roles, care teams (references). */
+  /**
+   * Further identities that hold for the actor: organisations, roles, care teams (references), and codes of roles as `system|code`.
+   */
   readonly memberships: readonly string[];
   /** v3-ActReason code such as `TREAT`, `HRESCH`, `ETREAT`. */
   readonly purposeOfUse: string;
@@ -41,6 +43,8 @@ export interface RecordAttributes {
   readonly author?: string;
   /** Clinically relevant time of the record, [start, end) in milliseconds since 1970, for `dataPeriod`. */
   readonly dataPeriod?: readonly [number, number];
+  /** References out of the record (`Type/id`), for provisions about data that are related to another record. */
+  readonly references?: readonly string[];
 }
 
 export interface ConsentDecision {

@@ -1,0 +1,294 @@
+/**
+ * The consent gate: decisions of the contract, remembered until an event touches the patient, a time of a policy passes, or the chain was
+ * not heard of for too long.
+ */
+import type { Clock } from '../base/clock.js';
+import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
+import type { Blinder } from './blinder.js';
+import { type BlockDecision, DecisionBatcher, type PolicySet } from './decision-batcher.js';
+import {
+  type ConsentAction,
+  type ConsentDecision,
+  type ConsentGate,
+  ConsentUndecidable,
+  type Principal,
+  type RecordAttributes,
+} from './gate.js';
+import { type PolicySummary, summarizePolicy } from './policy-bytes.js';
+import { RegistryFollower } from './registry-follower.js';
+import { blindRequest, principalTerms, recordTerms, relationOf } from './request.js';
+
+/** What this server knows of changes that are not mined yet. */
+export interface PendingChanges {
+  /** Undefined when nothing of the patient is pending. */
+  pendingOf(patient: Hex): { readonly withdrawn: readonly number[]; readonly filed: readonly Uint8Array[] } | undefined;
+  /** Resolves when nothing of the patient is pending, or the time is over. */
+  settled(patient: Hex, timeoutMs: number): Promise<boolean>;
+  /** `changed`: called at once when what is pending changes. `mined`: awaited before a mined change stops to be pending. */
+  listen(listener: { changed(patient: Hex): void; mined(): Promise<void> }): void;
+}
+
+/** The bytes behind policy hashes. */
+export interface PolicyContents {
+  /** Undefined when this server does not have them: the contract then denies. */
+  contentsOf(patientId: string, hash: Hex): Promise<Uint8Array | undefined>;
+}
+
+export interface ConsentGateOptions {
+  readonly chain: Pick<Chain, 'call' | 'head' | 'logs'>;
+  readonly registry: Hex;
+  readonly fromBlock: number;
+  readonly blinder: Blinder;
+  readonly changes: PendingChanges;
+  readonly contents: PolicyContents;
+  readonly clock: Clock;
+  /** For when no consent speaks: deny for anybody but the patient and the author, or permit. */
+  readonly implicitPolicy: 'deny' | 'permit';
+  /** Without word from the chain for so long, nothing is answered; default 10,000. */
+  readonly maxStalenessMs?: number;
+  /** How often the chain is asked for its head; default 250. */
+  readonly pollMs?: number;
+  /** How long a read waits for a filing of this server to be mined before it is decided without; default 1,000. */
+  readonly pendingWaitMs?: number;
+}
+
+export interface RunningConsentGate extends ConsentGate {
+  /** Catches up with the chain now. @throws ChainUnavailable. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
+/** What holds for one patient until the next event that touches her. */
+interface PatientView {
+  readonly set: PolicySet;
+  /** Of all her policies; undefined when one is not understood. */
+  readonly summary: PolicySummary | undefined;
+  readonly decisions: Map<string, ConsentDecision>;
+  /** Decisions hold before this time, milliseconds since 1970. */
+  validUntil: number;
+}
+
+/** Bounds of what is remembered; what is forgotten is asked again. */
+const MAX_DECISIONS = 5_000;
+const MAX_VIEWS = 20_000;
+const NO_POLICIES: PolicySummary = { terms: new Set(), usesConfidentiality: false, usesData: false, edges: [] };
+
+/** Starts to follow the chain; the first sync is tried at once, and need not succeed. */
+export async function startConsentGate(options: ConsentGateOptions): Promise<RunningConsentGate> {
+  const gate = new ContractGate(options);
+  await gate.start();
+  return gate;
+}
+
+class ContractGate implements RunningConsentGate {
+  readonly #options: ConsentGateOptions;
+  readonly #follower: RegistryFollower;
+  readonly #batcher: DecisionBatcher;
+  readonly #maxStalenessMs: number;
+  readonly #views = new Map<Hex, PatientView>();
+  /** Decisions for patients of whom no consent was ever filed: they depend on the relation alone. */
+  readonly #unfiled = new Map<number, ConsentDecision>();
+  readonly #principals = new WeakMap<Principal, Map<ConsentAction, readonly string[]>>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ConsentGateOptions) {
+    this.#options = options;
+    this.#maxStalenessMs = options.maxStalenessMs ?? 10_000;
+    this.#batcher = new DecisionBatcher(options.chain, options.registry);
+    const onTouched = (patient: Hex) => void this.#views.delete(patient);
+    this.#follower = new RegistryFollower({ ...options, onTouched });
+    options.changes.listen({ changed: onTouched, mined: () => this.#follower.sync() });
+  }
+
+  async start(): Promise<void> {
+    await this.#follower.sync().catch(() => undefined);
+    const poll = () => {
+      void this.#follower
+        .sync()
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.#timer !== undefined) this.#timer = setTimeout(poll, this.#options.pollMs ?? 250).unref();
+        });
+    };
+    this.#timer = setTimeout(poll, this.#options.pollMs ?? 250).unref();
+  }
+
+  sync(): Promise<void> {
+    return this.#follower.sync();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  peek(principal: Principal, action: ConsentAction, record: RecordAttributes): ConsentDecision | undefined {
+    if (!this.#isFresh()) return undefined;
+    const { patients } = record;
+    if (patients.length === 0) return this.#ofNoPatient();
+    let first: ConsentDecision | undefined;
+    for (const patientId of patients) {
+      const decision = this.#known(principal, action, record, patientId);
+      if (decision === undefined || !decision.permit) return decision;
+      first ??= decision;
+    }
+    return first;
+  }
+
+  async decide(principal: Principal, action: ConsentAction, record: RecordAttributes): Promise<ConsentDecision> {
+    const known = this.peek(principal, action, record);
+    if (known !== undefined) return known;
+    try {
+      if (!this.#isFresh()) await this.#follower.sync();
+      if (record.patients.length === 0) return this.#ofNoPatient();
+      const decisions = await Promise.all(record.patients.map((id) => this.#decideFor(principal, action, record, id)));
+      return decisions.find(({ permit }) => !permit) ?? (decisions[0] as ConsentDecision);
+    } catch (problem) {
+      if (!(problem instanceof ChainUnavailable)) throw problem;
+      throw new ConsentUndecidable(`consent cannot be decided: ${problem.message}`);
+    }
+  }
+
+  #isFresh(): boolean {
+    return this.#options.clock.now() - this.#follower.syncedAt <= this.#maxStalenessMs;
+  }
+
+  #ofNoPatient(): ConsentDecision {
+    return { permit: true, block: this.#follower.head?.number ?? 0, reason: 'permit:no-patient' };
+  }
+
+  /** True when no consent of this patient was ever filed, nor is about to be. */
+  #isUnfiled(patient: Hex): boolean {
+    return (
+      this.#follower.activePolicies(patient) === undefined && this.#options.changes.pendingOf(patient) === undefined
+    );
+  }
+
+  #known(principal: Principal, action: ConsentAction, record: RecordAttributes, patientId: string) {
+    const patient = this.#options.blinder.pseudonym(patientId);
+    if (this.#isUnfiled(patient)) return this.#unfiled.get(relationOf(principal, record, patientId));
+    const view = this.#views.get(patient);
+    if (view === undefined || this.#options.clock.now() >= view.validUntil) return undefined;
+    return view.decisions.get(this.#question(principal, action, record, patientId, view).key);
+  }
+
+  async #decideFor(principal: Principal, action: ConsentAction, record: RecordAttributes, patientId: string) {
+    const { blinder, changes, clock } = this.#options;
+    const patient = blinder.pseudonym(patientId);
+    const pending = changes.pendingOf(patient);
+    // A filing is about to be mined: better to wait for it than to answer without. A revocation takes effect at once.
+    if (pending !== undefined && pending.filed.length > 0 && pending.withdrawn.length === 0) {
+      await changes.settled(patient, this.#options.pendingWaitMs ?? 1_000);
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const known = this.#known(principal, action, record, patientId);
+      if (known !== undefined) return known;
+      const isUnfiled = this.#isUnfiled(patient);
+      const view = await this.#viewOf(patientId, patient);
+      const { key, request } = this.#question(principal, action, record, patientId, view);
+      try {
+        const answer = await this.#batcher.ask(view.set, { ...request, time: clock.now() });
+        const decision = toDecision(answer, view.set.withdrawn.length > 0 ? 'revocation-pending' : 'filing-pending');
+        if (isUnfiled) this.#unfiled.set(request.relation, decision);
+        if (view.decisions.size >= MAX_DECISIONS) view.decisions.clear();
+        view.decisions.set(key, decision);
+        return decision;
+      } catch (problem) {
+        if (!(problem instanceof CallReverted) || attempt === 4) throw undecidable(problem);
+        // The contract knows an event that we do not: catch up, in the end from the start.
+        await (attempt < 3 ? this.#follower.sync() : this.#follower.resync());
+        this.#views.delete(patient);
+      }
+    }
+  }
+
+  #question(
+    principal: Principal,
+    action: ConsentAction,
+    record: RecordAttributes,
+    patientId: string,
+    view: PatientView,
+  ) {
+    const relation = relationOf(principal, record, patientId);
+    const terms =
+      view.summary?.terms.size === 0 ? [] : [...this.#principalTerms(principal, action), ...recordTerms(record)];
+    return blindRequest({ terms, relation, record }, view.summary, this.#options.blinder);
+  }
+
+  #principalTerms(principal: Principal, action: ConsentAction): readonly string[] {
+    let byAction = this.#principals.get(principal);
+    if (byAction === undefined) this.#principals.set(principal, (byAction = new Map()));
+    let terms = byAction.get(action);
+    if (terms === undefined) byAction.set(action, (terms = principalTerms(principal, action)));
+    return terms;
+  }
+
+  /** The view of now, made when there is none or its time is over. */
+  async #viewOf(patientId: string, patient: Hex): Promise<PatientView> {
+    const { changes, clock, contents, implicitPolicy } = this.#options;
+    const now = clock.now();
+    const present = this.#views.get(patient);
+    if (present !== undefined && now < present.validUntil) return present;
+    const active = [...(this.#follower.activePolicies(patient) ?? [])].sort(([a], [b]) => a - b);
+    const { withdrawn = [], filed = [] } = changes.pendingOf(patient) ?? {};
+    const policies = await Promise.all(
+      active.map(async ([, hash]) => (await contents.contentsOf(patientId, hash)) ?? new Uint8Array(0)),
+    );
+    const summary = summarizeAll([...policies, ...filed]);
+    const set: PolicySet = { patient, implicitPolicy, policies, withdrawn, pending: filed };
+    const validUntil = (summary === undefined ? undefined : summary.edges.find((edge) => edge > now)) ?? Infinity;
+    const view: PatientView = { set, summary, decisions: new Map(), validUntil };
+    // An event or a change that came while the contents were read: this view serves the question at hand only.
+    const isCurrent =
+      sameFilings(active, this.#follower.activePolicies(patient)) &&
+      samePending({ withdrawn, filed }, changes.pendingOf(patient));
+    if (isCurrent && active.length + filed.length > 0) {
+      if (this.#views.size >= MAX_VIEWS) this.#views.clear();
+      this.#views.set(patient, view);
+    }
+    return view;
+  }
+}
+
+/** All policies of a patient as if they were one; those without contents mention nothing. */
+function summarizeAll(policies: readonly Uint8Array[]): PolicySummary | undefined {
+  let all = NO_POLICIES;
+  for (const bytes of policies) {
+    if (bytes.byteLength === 0) continue;
+    const summary = summarizePolicy(bytes);
+    if (summary === undefined) return undefined;
+    all = {
+      terms: new Set([...all.terms, ...summary.terms]),
+      usesConfidentiality: all.usesConfidentiality || summary.usesConfidentiality,
+      usesData: all.usesData || summary.usesData,
+      edges: [...all.edges, ...summary.edges].sort((a, b) => a - b),
+    };
+  }
+  return all;
+}
+
+function sameFilings(before: readonly (readonly [number, Hex])[], now: ReadonlyMap<number, Hex> | undefined): boolean {
+  return before.length === (now?.size ?? 0) && before.every(([index, hash]) => now?.get(index) === hash);
+}
+
+type Pending = NonNullable<ReturnType<PendingChanges['pendingOf']>>;
+
+function samePending(before: Pending, now: Pending = { withdrawn: [], filed: [] }): boolean {
+  return (
+    before.withdrawn.length === now.withdrawn.length &&
+    before.filed.length === now.filed.length &&
+    before.withdrawn.every((index, i) => index === now.withdrawn[i]) &&
+    before.filed.every((bytes, i) => bytes === now.filed[i])
+  );
+}
+
+function toDecision({ permit, reason, policy, path, block }: BlockDecision, pendingReason: string): ConsentDecision {
+  const effect = permit ? 'permit' : 'deny';
+  const isByProvision = reason === 'permit-provision' || reason === 'deny-provision';
+  const detail = isByProvision ? `provision-${[policy ?? 'pending', ...path].join('.')}` : reason;
+  return { permit, block, reason: `${effect}:${reason === 'pending' ? pendingReason : detail}` };
+}
+
+function undecidable(problem: unknown): unknown {
+  return problem instanceof CallReverted ? new ConsentUndecidable(`the contract refused: ${problem.message}`) : problem;
+}

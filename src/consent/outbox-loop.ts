@@ -1,0 +1,260 @@
+/**
+ * Works off the ledger: signs, stores, sends, and watches transactions, until the chain is as the ledger wants it.
+ *
+ * One round at a time: first what was sent before (also before a crash) is brought to its end, then the next transaction of each patient is
+ * signed and stored before it is sent. While the chain is away it tries again, ever more slowly up to five seconds.
+ */
+import type { Clock } from '../base/clock.js';
+import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
+import {
+  decodeAccount,
+  encodeAccountOf,
+  encodeFile,
+  encodeRevoke,
+  signFiling,
+  signRevocation,
+} from '../chain/consent-registry.js';
+import type { Catalog } from '../commit/catalog.js';
+import type { KeyRing } from '../vault/key-ring.js';
+import type { Filing, Ledger, SentTransaction } from './ledger.js';
+import { type PatientKeys, createPatientKeys } from './patient-keys.js';
+
+export interface OutboxLoopOptions {
+  readonly chain: Pick<Chain, 'chainId' | 'call' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
+  readonly registry: Hex;
+  readonly state: Pick<Catalog, 'getState' | 'putState'>;
+  readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
+  readonly clock: Clock;
+  readonly onProblem?: (problem: Error) => void;
+}
+
+export interface OutboxHooks {
+  /** What is pending of a patient changed. */
+  changed(patient: Hex): void;
+  /** Something was mined; awaited before it stops to be pending. */
+  mined(): Promise<void>;
+}
+
+/** What is to be sent for one filing, as it stood when it was looked at. */
+interface Step {
+  readonly patient: Hex;
+  readonly filing: Filing;
+  readonly kind: 'file' | 'revoke';
+}
+
+type Signed = Step & { readonly index: number; readonly transaction: SentTransaction };
+type Outcome = 'mined' | 'reverted' | 'lost';
+
+/** Patients served in one round: their transactions travel together. */
+const ROUND = 32;
+const DEADLINE_S = 86_400;
+const MAX_PAUSE_MS = 5_000;
+
+export class OutboxLoop {
+  readonly #options: OutboxLoopOptions;
+  readonly #ledger: Ledger;
+  readonly #hooks: OutboxHooks;
+  readonly #keys: PatientKeys;
+  #running: Promise<void> | undefined;
+  #isClosed = false;
+  #endPause: () => void = () => undefined;
+
+  constructor(options: OutboxLoopOptions, ledger: Ledger, hooks: OutboxHooks) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#hooks = hooks;
+    this.#keys = createPatientKeys(options.state, options.ring);
+  }
+
+  /** Starts the loop when there is work and it is not running. */
+  wake(): void {
+    if (this.#isClosed || this.#running !== undefined || this.#ledger.work.length === 0) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      this.wake();
+    });
+  }
+
+  /** Ends after the step at hand; what is left is done after the next start. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#endPause();
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    let pauseMs = 100;
+    while (!this.#isClosed && this.#ledger.work.length > 0) {
+      try {
+        await this.#round();
+        pauseMs = 100;
+      } catch (problem) {
+        this.#options.onProblem?.(problem as Error);
+        await this.#pause(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #round(): Promise<void> {
+    if (this.#ledger.sent.length === 0) {
+      const steps = await this.#ledger.inTurn(() => this.#nextSteps());
+      const signed = await this.#sign(steps);
+      await this.#ledger.inTurn(() => this.#store(signed));
+    }
+    const { sent } = this.#ledger;
+    if (sent.length === 0) return;
+    for (const { raw } of sent) await this.#send(raw);
+    const outcomes = await Promise.all(sent.map((one) => this.#outcome(one)));
+    if (outcomes.includes('mined')) await this.#hooks.mined();
+    await this.#ledger.inTurn(() => this.#settle(sent, outcomes));
+  }
+
+  /** The next step of each of the first patients; those who need none are done. */
+  async #nextSteps(): Promise<Step[]> {
+    const steps: Step[] = [];
+    const idle: Hex[] = [];
+    for (const patient of this.#ledger.work.slice(0, ROUND)) {
+      const filings = await this.#ledger.load(patient);
+      const filing = nextFiling(filings);
+      if (filing === undefined) {
+        await this.#ledger.save(patient);
+        idle.push(patient);
+      } else {
+        steps.push({ patient, filing, kind: filing.wanted === 'active' ? 'file' : 'revoke' });
+      }
+    }
+    if (idle.length > 0) await this.#release(idle);
+    return steps;
+  }
+
+  async #sign(steps: readonly Step[]): Promise<Signed[]> {
+    const { chain, registry } = this.#options;
+    const signed: Signed[] = [];
+    let problem: CallReverted | undefined;
+    let nonce: number | undefined;
+    for (const step of steps) {
+      const { data, index } = await this.#calldata(step);
+      nonce ??= await chain.nextNonce();
+      try {
+        const transaction = await chain.sign(registry, data, nonce);
+        const { patient, kind, filing } = step;
+        signed.push({ ...step, index, transaction: { patient, policy: filing.policy, kind, nonce, ...transaction } });
+        nonce += 1;
+      } catch (refusal) {
+        if (!(refusal instanceof CallReverted)) throw refusal;
+        problem = refusal;
+        await this.#refused(step, refusal);
+      }
+    }
+    if (signed.length === 0 && problem !== undefined) throw problem;
+    return signed;
+  }
+
+  async #calldata({ patient, filing, kind }: Step): Promise<{ data: Hex; index: number }> {
+    const { chain, registry, clock } = this.#options;
+    const domain = { chainId: chain.chainId, contract: registry };
+    const { policy } = filing;
+    if (kind === 'revoke') {
+      const revocation = { patient, policy, index: filing.index as number };
+      const given = filing.revocation ?? signRevocation(await this.#keys.keyOf(patient), domain, revocation);
+      return { data: encodeRevoke(revocation, given), index: revocation.index };
+    }
+    const { filings: index } = decodeAccount(await chain.call(registry, encodeAccountOf(patient)));
+    const deadline = filing.signature?.deadline ?? Math.floor(clock.now() / 1000) + DEADLINE_S;
+    const given =
+      filing.signature ?? signFiling(await this.#keys.keyOf(patient), domain, { patient, policy, index, deadline });
+    return { data: encodeFile({ patient, policy, deadline }, given), index };
+  }
+
+  /** The contract would refuse: a revocation of what is not active is done; anything else is tried again later. */
+  async #refused({ patient, filing, kind }: Step, problem: CallReverted): Promise<void> {
+    this.#options.onProblem?.(problem);
+    if (kind !== 'revoke' || !problem.message.startsWith('ConsentRegistryNotActive')) return;
+    await this.#ledger.inTurn(async () => {
+      const filings = await this.#ledger.load(patient);
+      filings.splice(filings.indexOf(filing), 1);
+      await this.#ledger.save(patient);
+    });
+  }
+
+  /** Commit point of sending: from here on exactly these transactions are sent. What was withdrawn while they were signed is left out. */
+  async #store(signed: readonly Signed[]): Promise<void> {
+    const kept: SentTransaction[] = [];
+    for (const { patient, filing, kind, index, transaction } of signed) {
+      // One that is left out leaves a gap in the nonces: what follows it is signed anew.
+      if ((filing.wanted === 'active') !== (kind === 'file')) break;
+      filing.index = index;
+      filing.status = kind === 'file' ? 'sent' : 'revoking';
+      await this.#ledger.save(patient);
+      kept.push(transaction);
+    }
+    await this.#ledger.saveSent(kept);
+  }
+
+  /** @returns false when the node refuses it: another transaction took its nonce, or it was mined already. */
+  async #send(raw: Hex): Promise<boolean> {
+    try {
+      await this.#options.chain.send(raw);
+      return true;
+    } catch (problem) {
+      if (problem instanceof ChainUnavailable) throw problem;
+      return false;
+    }
+  }
+
+  async #outcome({ raw, txHash }: SentTransaction): Promise<Outcome> {
+    const { chain } = this.#options;
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 1_000)) {
+      const receipt = await chain.receipt(txHash);
+      if (receipt !== undefined) return receipt.status === 'success' ? 'mined' : 'reverted';
+      // A node may forget what waits in its pool; sending the same again is no error.
+      if (waitMs === 1_000 && !(await this.#send(raw)) && (await chain.receipt(txHash)) === undefined) return 'lost';
+      if (this.#isClosed) throw new ChainUnavailable('closing');
+      await this.#pause(waitMs);
+    }
+  }
+
+  async #settle(sent: readonly SentTransaction[], outcomes: readonly Outcome[]): Promise<void> {
+    const done: Hex[] = [];
+    for (const [i, { patient, policy, kind }] of sent.entries()) {
+      const filings = await this.#ledger.load(patient);
+      const status = kind === 'file' ? 'sent' : 'revoking';
+      const filing = filings.find((one) => one.policy === policy && one.status === status);
+      if (filing === undefined) continue;
+      const isMined = outcomes[i] === 'mined';
+      if (kind === 'file') filing.status = isMined ? 'active' : 'queued';
+      else if (isMined) filings.splice(filings.indexOf(filing), 1);
+      else filing.status = 'active';
+      await this.#ledger.save(patient);
+      if (nextFiling(filings) === undefined) done.push(patient);
+      else this.#hooks.changed(patient);
+    }
+    await this.#ledger.saveSent([]);
+    await this.#release(done);
+  }
+
+  async #release(patients: readonly Hex[]): Promise<void> {
+    await this.#ledger.finish(patients);
+    for (const patient of patients) this.#hooks.changed(patient);
+  }
+}
+
+/** Drops what need not be sent at all, and finds what is next: filings before revocations, so that nobody stands without either. */
+function nextFiling(filings: Filing[]): Filing | undefined {
+  for (const filing of filings.filter(({ wanted, status }) => wanted === 'revoked' && status === 'queued')) {
+    filings.splice(filings.indexOf(filing), 1);
+  }
+  const open = filings.filter(({ wanted, status }) => wanted === 'revoked' || status !== 'active');
+  return open.find(({ wanted }) => wanted === 'active') ?? open[0];
+}

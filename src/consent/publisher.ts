@@ -1,0 +1,210 @@
+/**
+ * Brings consents to the chain: a durable outbox between the commit of a Consent and the registry.
+ *
+ * A change is pending from the moment it is told, and durable when the call resolves. A transaction is stored before it is sent; after a crash
+ * or a time without chain the same transaction is sent again, so that no policy is filed twice.
+ */
+import type { Clock } from '../base/clock.js';
+import type { Resource } from '../base/resource.js';
+import type { Chain, Hex } from '../chain/chain.js';
+import type { Catalog } from '../commit/catalog.js';
+import type { KeyRing } from '../vault/key-ring.js';
+import type { Blinder } from './blinder.js';
+import { type CompileOptions, compileToBytes, patientOf } from './compile.js';
+import type { PendingChanges, PolicyContents } from './consent-gate.js';
+import { type Filing, Ledger } from './ledger.js';
+import { OutboxLoop } from './outbox-loop.js';
+
+/** Stored Consents: policies can be made again from them. */
+export interface ConsentSource {
+  activeConsents(patientId: string): Promise<readonly Resource[]>;
+}
+
+/** A signature by the patient's own key over `File` for the index that `accountOf` tells. */
+export type FilingSignature = NonNullable<Filing['signature']>;
+
+export interface ConsentPublisherOptions {
+  /** With the key of a relay. */
+  readonly chain: Pick<Chain, 'chainId' | 'call' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
+  readonly registry: Hex;
+  readonly state: Pick<Catalog, 'getState' | 'putState'>;
+  readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
+  readonly blinder: Blinder;
+  readonly clock: Clock;
+  readonly source?: ConsentSource;
+  readonly compile?: CompileOptions;
+  /** Told what goes wrong, with no content in it. */
+  readonly onProblem?: (problem: Error) => void;
+}
+
+export interface ConsentPublisher extends PendingChanges, PolicyContents {
+  /** For the door, before the commit. @throws FhirError 422 when an active Consent cannot be compiled. */
+  check(consent: Resource): void;
+
+  /** A version of a Consent was committed, active or not. Calling it again changes nothing. */
+  onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void>;
+
+  /** A Consent was deleted. */
+  onConsentRevoked(consentId: string): Promise<void>;
+
+  /** True when nothing of the patient is pending within the time. */
+  whenSettled(patientId: string, timeoutMs: number): Promise<boolean>;
+
+  /** Files what the stored Consents of a patient say and the ledger does not have: after a crash between commit and ledger. */
+  reconcile(patientId: string): Promise<void>;
+
+  /** Stops after the transaction at hand; what is left is done after the next start. */
+  close(): Promise<void>;
+}
+
+export async function startConsentPublisher(options: ConsentPublisherOptions): Promise<ConsentPublisher> {
+  return new LedgerPublisher(options, await Ledger.open(options.state));
+}
+
+type Listener = Parameters<PendingChanges['listen']>[0];
+
+class LedgerPublisher implements ConsentPublisher {
+  readonly #options: ConsentPublisherOptions;
+  readonly #ledger: Ledger;
+  readonly #loop: OutboxLoop;
+  readonly #listeners: Listener[] = [];
+  #waiters: { patient: Hex; done: () => void }[] = [];
+
+  constructor(options: ConsentPublisherOptions, ledger: Ledger) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#loop = new OutboxLoop(options, ledger, {
+      changed: (patient) => this.#changed(patient),
+      mined: async () => {
+        for (const { mined } of this.#listeners) await mined();
+      },
+    });
+    this.#loop.wake();
+  }
+
+  check(consent: Resource): void {
+    compileToBytes(consent, this.#options.blinder, this.#options.compile);
+  }
+
+  listen(listener: Listener): void {
+    this.#listeners.push(listener);
+  }
+
+  pendingOf(patient: Hex) {
+    const filings = this.#ledger.pending(patient);
+    if (filings === undefined) return undefined;
+    const withdrawn = filings.filter(({ wanted, index }) => wanted === 'revoked' && index !== undefined);
+    const filed = filings.filter(({ wanted, status }) => wanted === 'active' && status !== 'active');
+    if (withdrawn.length === 0 && filed.length === 0) return undefined;
+    return { withdrawn: withdrawn.map(({ index }) => index as number), filed: filed.map(bytesOf) };
+  }
+
+  async contentsOf(patientId: string, hash: Hex): Promise<Uint8Array | undefined> {
+    const { blinder, source, compile } = this.#options;
+    const patient = blinder.pseudonym(patientId);
+    const filing = (await this.#ledger.read(patient)).find(({ policy }) => policy === hash);
+    if (filing !== undefined) return bytesOf(filing);
+    for (const consent of (await source?.activeConsents(patientId)) ?? []) {
+      const compiled = compileToBytes(consent, blinder, compile);
+      if (compiled?.hash === hash) return compiled.bytes;
+    }
+    return undefined;
+  }
+
+  async onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void> {
+    const { blinder, compile } = this.#options;
+    const compiled = compileToBytes(consent, blinder, compile);
+    const name = this.#nameOf(consent.id ?? '');
+    const patient = blinder.pseudonym(patientOf(consent));
+    await this.#ledger.inTurn(async () => {
+      const before = await this.#ledger.patientOf(name);
+      if (before !== undefined && before !== patient) await this.#withdraw(before, name);
+      const filings = await this.#ledger.load(patient);
+      const isKnown = filings.some(({ policy, wanted }) => policy === compiled?.hash && wanted === 'active');
+      const isReplacing = withdrawOthers(filings, name, compiled?.hash);
+      if (compiled !== undefined && !isKnown) {
+        const bytes = Buffer.from(compiled.bytes).toString('base64');
+        const filing: Filing = { consent: name, policy: compiled.hash, bytes, wanted: 'active', status: 'queued' };
+        filings.push(signature === undefined ? filing : { ...filing, signature });
+      } else if (!isReplacing) {
+        return;
+      }
+      await this.#begin(patient, () => this.#ledger.savePatientOf(name, patient));
+    });
+  }
+
+  async onConsentRevoked(consentId: string): Promise<void> {
+    const name = this.#nameOf(consentId);
+    await this.#ledger.inTurn(async () => {
+      const patient = await this.#ledger.patientOf(name);
+      if (patient !== undefined) await this.#withdraw(patient, name);
+    });
+  }
+
+  async reconcile(patientId: string): Promise<void> {
+    for (const consent of (await this.#options.source?.activeConsents(patientId)) ?? []) {
+      await this.onConsentWritten(consent);
+    }
+  }
+
+  whenSettled(patientId: string, timeoutMs: number): Promise<boolean> {
+    return this.settled(this.#options.blinder.pseudonym(patientId), timeoutMs);
+  }
+
+  async settled(patient: Hex, timeoutMs: number): Promise<boolean> {
+    if (this.pendingOf(patient) === undefined) return true;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => finish(false), timeoutMs);
+      const waiter = { patient, done: () => finish(true) };
+      const finish = (isSettled: boolean) => {
+        clearTimeout(timer);
+        this.#waiters = this.#waiters.filter((one) => one !== waiter);
+        resolve(isSettled);
+      };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#loop.close();
+  }
+
+  #nameOf(consentId: string): string {
+    return this.#options.blinder.term(`consent|${consentId}`);
+  }
+
+  async #withdraw(patient: Hex, name: string): Promise<void> {
+    if (withdrawOthers(await this.#ledger.load(patient), name, undefined)) await this.#begin(patient);
+  }
+
+  /** Work came for a patient: what is pending shows before it is durable. */
+  async #begin(patient: Hex, andSave?: () => Promise<void>): Promise<void> {
+    this.#ledger.begin(patient);
+    this.#changed(patient);
+    await andSave?.();
+    await this.#ledger.save(patient);
+    this.#loop.wake();
+  }
+
+  #changed(patient: Hex): void {
+    for (const listener of this.#listeners) listener.changed(patient);
+    if (this.pendingOf(patient) !== undefined) return;
+    for (const waiter of this.#waiters.filter((one) => one.patient === patient)) waiter.done();
+  }
+}
+
+/** Marks what was filed for a Consent before, `keep` excepted, as to be revoked. @returns whether there was any. */
+function withdrawOthers(filings: Filing[], consent: string, keep: Hex | undefined): boolean {
+  const others = filings.filter((one) => one.consent === consent && one.policy !== keep && one.wanted === 'active');
+  for (const other of others) other.wanted = 'revoked';
+  return others.length > 0;
+}
+
+const decoded = new WeakMap<Filing, Uint8Array>();
+
+/** The same array for the same filing, so that equality is cheap. */
+function bytesOf(filing: Filing): Uint8Array {
+  let bytes = decoded.get(filing);
+  if (bytes === undefined) decoded.set(filing, (bytes = new Uint8Array(Buffer.from(filing.bytes, 'base64'))));
+  return bytes;
+}

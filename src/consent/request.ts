@@ -1,0 +1,126 @@
+/** What is asked of the contract: who, what for, which record, as clear terms and then blinded. Pure. */
+import type { RegistryRequest } from '../chain/consent-registry.js';
+import type { Blinder } from './blinder.js';
+import type { ConsentAction, Principal, RecordAttributes } from './gate.js';
+import {
+  ACT_REASON,
+  CONFIDENTIALITY,
+  CONSENT_ACTION,
+  NORMAL,
+  RESOURCE_TYPES,
+  canonicalSystem,
+  confidentialityLevel,
+} from './hierarchies.js';
+import type { ClearRequest } from './policy.js';
+import type { PolicySummary } from './policy-bytes.js';
+import { codingTerms, referenceTerm } from './terms.js';
+
+/** Texts that hold for requester, purpose and action, whatever the record. */
+export function principalTerms(principal: Principal, action: ConsentAction): string[] {
+  const identities = [principal.actor, ...principal.memberships];
+  const references = identities.filter((identity) => !isRole(identity));
+  const roles = identities.filter(isRole).map((identity) => {
+    const [system = '', code = ''] = identity.split('|');
+    return { system, code };
+  });
+  return [
+    ...references.map((reference) => referenceTerm('actor', reference)),
+    ...roles.flatMap((role) => codingTerms('role', role)),
+    ...codingTerms('action', { system: CONSENT_ACTION, code: action }),
+    ...codingTerms('purpose', { system: ACT_REASON, code: principal.purposeOfUse }),
+  ];
+}
+
+/** `system|code`; an actor that is known by identifier (`identifier:system|value`) is a reference. */
+const isRole = (identity: string) => identity.includes('|') && !identity.startsWith('identifier:');
+
+/** Texts that hold for the record. */
+export function recordTerms(record: RecordAttributes): string[] {
+  return [
+    ...codingTerms('class', { system: RESOURCE_TYPES, code: record.resourceType }),
+    ...record.codes.flatMap((coding) => [...codingTerms('code', coding), ...codingTerms('class', coding)]),
+    ...record.securityLabels.flatMap((label) => codingTerms('label', label)),
+    referenceTerm('instance', `${record.resourceType}/${record.id}`),
+    ...(record.author === undefined ? [] : [referenceTerm('author', record.author)]),
+    ...(record.references ?? []).map((reference) => referenceTerm('refers', reference)),
+  ];
+}
+
+/** High-water mark of the Confidentiality labels; N when there is none. */
+export function confidentialityOf(record: RecordAttributes): number {
+  const levels = record.securityLabels
+    .filter(({ system }) => system !== undefined && canonicalSystem(system) === CONFIDENTIALITY)
+    .map(({ code }) => confidentialityLevel(code ?? ''))
+    .filter((level) => level !== undefined);
+  return levels.length === 0 ? NORMAL : Math.max(...levels);
+}
+
+/** True when the requester is the patient herself. */
+export function isPatient(principal: Principal, patientId: string): boolean {
+  return principal.actor === `Patient/${patientId}`;
+}
+
+/** True when the requester, or an organisation that she belongs to, wrote the record. */
+export function isAuthor(principal: Principal, record: RecordAttributes): boolean {
+  const { author } = record;
+  return author !== undefined && (author === principal.actor || principal.memberships.includes(author));
+}
+
+/** Bit 0 patient, bit 1 author. */
+export function relationOf(principal: Principal, record: RecordAttributes, patientId: string): number {
+  return (isPatient(principal, patientId) ? 1 : 0) | (isAuthor(principal, record) ? 2 : 0);
+}
+
+/** Everything about a request in clear text: for the oracle and for explanations. */
+export function clearRequest(
+  principal: Principal,
+  action: ConsentAction,
+  record: RecordAttributes,
+  patientId: string,
+  timeMs: number,
+): ClearRequest {
+  return {
+    time: timeMs,
+    data: record.dataPeriod,
+    confidentiality: confidentialityOf(record),
+    isPatient: isPatient(principal, patientId),
+    isAuthor: isAuthor(principal, record),
+    terms: new Set([...principalTerms(principal, action), ...recordTerms(record)]),
+  };
+}
+
+/** A request without its time: equal questions are equal texts (`key`). */
+export interface BlindRequest {
+  readonly key: string;
+  readonly request: Omit<RegistryRequest, 'time'>;
+}
+
+/**
+ * Blinds a request, and leaves out what none of the patient's policies asks for: that cannot change the decision.
+ *
+ * @param summary of all the patient's policies together; undefined leaves nothing out.
+ */
+export function blindRequest(
+  clear: { readonly terms: readonly string[]; readonly relation: number; readonly record: RecordAttributes },
+  summary: PolicySummary | undefined,
+  blinder: Blinder,
+): BlindRequest {
+  const blinded = new Set<string>();
+  for (const text of clear.terms) {
+    const term = blinder.term(text);
+    if (summary === undefined || summary.terms.has(term)) blinded.add(term);
+  }
+  const terms = [...blinded].sort().join('');
+  const [dataStart, dataEnd] = summary?.usesData === false ? [0, 0] : (clear.record.dataPeriod ?? [0, 0]);
+  const confidentiality = summary?.usesConfidentiality === false ? NORMAL : confidentialityOf(clear.record);
+  return {
+    key: `${clear.relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`,
+    request: {
+      dataStart,
+      dataEnd,
+      confidentiality,
+      relation: clear.relation,
+      terms: new Uint8Array(Buffer.from(terms, 'hex')),
+    },
+  };
+}
