@@ -54,7 +54,7 @@ export function* readTarGz(archive: Uint8Array, maxBytes: number): Generator<Tar
 function hasRightChecksum(header: Buffer): boolean {
   let sum = 0;
   for (let at = 0; at < blockBytes; at += 1) sum += at >= 148 && at < 156 ? 32 : header[at];
-  return sum === octal(header, 148, 8);
+  return sum === Number.parseInt(text(header, 148, 8).trim(), 8);
 }
 
 function octal(header: Buffer, from: number, length: number): number {
