@@ -33,15 +33,15 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   if (resource.resourceType !== 'Bundle' || !Array.isArray(entry)) return Buffer.from(stringifyJson(resource));
   const { entry: _, ...rest } = resource;
   const pieces: Buffer[] = [Buffer.from(`${stringifyJson(rest).slice(0, -1)},"entry":[`)];
-  entry.forEach(({ resource: content, ...others }, index) => {
-    const text = stringifyJson(others);
+  entry.forEach(({ resource: content, fullUrl, ...others }, index) => {
+    const members = [
+      ...(fullUrl === undefined ? [] : [Buffer.from(`"fullUrl":${stringifyJson(fullUrl)}`)]),
+      ...(content === undefined ? [] : [Buffer.concat([Buffer.from('"resource":'), toJsonBytes(content)])]),
+      Buffer.from(stringifyJson(others).slice(1, -1)),
+    ].filter(({ length }) => length > 0);
     pieces.push(Buffer.from(index === 0 ? '{' : ',{'));
-    if (content !== undefined) {
-      pieces.push(Buffer.from('"resource":'), toJsonBytes(content));
-      pieces.push(Buffer.from(text === '{}' ? '}' : `,${text.slice(1)}`));
-    } else {
-      pieces.push(Buffer.from(text.slice(1)));
-    }
+    members.forEach((member, at) => pieces.push(...(at === 0 ? [member] : [Buffer.from(','), member])));
+    pieces.push(Buffer.from('}'));
   });
   pieces.push(Buffer.from(']}'));
   return Buffer.concat(pieces);

@@ -7,6 +7,7 @@ import type { Resource } from '../base/resource.js';
 import type { AccessLog } from '../commit/access-log.js';
 import type { Catalog } from '../commit/catalog.js';
 import type { Committer } from '../commit/committer.js';
+import type { Draft } from '../commit/draft.js';
 import type { Records } from '../commit/records.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
 import type { Names } from '../vault/names.js';
@@ -63,6 +64,8 @@ export interface FhirServices {
   readonly gate: ConsentGate;
   readonly accessLog: Pick<AccessLog, 'append'>;
   readonly consents?: ConsentFilings;
+  /** Told of what was committed, before the answer leaves (uploaded definitions come in force). */
+  readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;
   /** Who sends this, by its Authorization header. @throws FhirError 401 */
   authenticate(authorization: string | undefined): Principal | Promise<Principal>;
   /** How far a resource was validated, and the digest of the receipt that says so. */

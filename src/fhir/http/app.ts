@@ -54,8 +54,15 @@ export function createFhirHandler(services: FhirServices) {
     }
     const verified = services.authenticate(request.headers.authorization);
     const principal = verified instanceof Promise ? await verified : verified;
-    const context: Context = { principal, requestId, baseUrl: baseUrlOf(request, services) };
-    return handle(await readRequest(request, url, services), context);
+    const fhirRequest = await readRequest(request, url, services);
+    const { wait } = fhirRequest.prefer;
+    const context: Context = {
+      principal,
+      requestId,
+      baseUrl: baseUrlOf(request, services),
+      ...(wait === undefined ? {} : { waitForAnchorMs: Math.min(wait, longestWaitSeconds) * 1000 }),
+    };
+    return handle(fhirRequest, context);
   }
 
   async function respondError(
@@ -75,6 +82,9 @@ export function createFhirHandler(services: FhirServices) {
     await respond(request, response, { status, resource: outcome, headers }, presentation);
   }
 }
+
+/** Longest time that an answer waits for its anchor. */
+const longestWaitSeconds = 60;
 
 const requestIdForm = /^[A-Za-z0-9\-._]{1,64}$/;
 

@@ -9,7 +9,8 @@ import { Facts } from './facts.js';
 import type { WriteOperation, Written } from './operation.js';
 import { prepare, type Prepared, type PrepareServices } from './prepare.js';
 
-export type WriteServices = PrepareServices & Pick<FhirServices, 'committer' | 'accessLog' | 'clock' | 'anchored'>;
+export type WriteServices = PrepareServices &
+  Pick<FhirServices, 'committer' | 'accessLog' | 'clock' | 'anchored' | 'afterCommit'>;
 
 /** How often a write is prepared anew because others changed what it was decided upon. */
 const maxAttempts = 200;
@@ -28,7 +29,7 @@ export async function write(
     const prepared = await prepare(services, facts, context, operations);
     const committed = await commit(services, context, facts, prepared);
     if (committed === undefined) continue;
-    await afterCommit(services, context, prepared, committed);
+    await settle(services, context, prepared, committed);
     return written(services, prepared, committed);
   }
   throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
@@ -79,17 +80,19 @@ function recordAccess(
   });
 }
 
-async function afterCommit(
-  { consents, anchored }: WriteServices,
+async function settle(
+  { consents, anchored, afterCommit }: WriteServices,
   context: Context,
   prepared: readonly Prepared[],
   { versions }: Committed,
 ): Promise<void> {
-  for (const { draft } of prepared) {
-    if (draft?.resourceType !== 'Consent' || consents === undefined) continue;
-    if (draft.resource === undefined) await consents.onConsentRevoked(draft.id);
-    else await consents.onConsentWritten(draft.resource);
+  const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
+  for (const { resourceType, id, resource } of drafts) {
+    if (resourceType !== 'Consent' || consents === undefined) continue;
+    if (resource === undefined) await consents.onConsentRevoked(id);
+    else await consents.onConsentWritten(resource);
   }
+  if (drafts.length > 0) await afterCommit?.(drafts);
   const last = versions.at(-1);
   if (context.waitForAnchorMs !== undefined && last !== undefined && anchored !== undefined) {
     await anchored(last.leafIndex, context.waitForAnchorMs);
