@@ -77,7 +77,7 @@ export class Compiler {
           this,
           expression.operator,
           this.code(expression.operand, focus),
-          this.typeNamed(expression.type, expression.at),
+          this.typeNamed(expression.type, expression.at, expression.operator === 'as'),
         );
       case 'binary':
         return binary(
@@ -99,8 +99,14 @@ export class Compiler {
     };
   }
 
-  /** @throws FhirPathError `semantic` when there is no such type. */
-  typeNamed(type: TypeSpecifier, at: number): TypeInfo | undefined {
+  /**
+   * @param anyCase in the lenient mode `DateTime` is taken for FHIR's `dateTime`: early R4 content writes `as` so.
+   * @throws FhirPathError `semantic` when there is no such type.
+   */
+  typeNamed(type: TypeSpecifier, at: number, anyCase = false): TypeInfo | undefined {
+    const lower = type.name[0].toLowerCase() + type.name.slice(1);
+    const primitive = anyCase && !this.options.strict && type.namespace === undefined && this.model.type(lower);
+    if (primitive && primitive.isPrimitive) return primitive;
     const found = this.model.specified(type.name, type.namespace);
     // A name that System lacks is no error: nothing is of that type.
     if (!found && type.namespace !== 'System') throw new FhirPathError('semantic', `no type ${type.name}`, at);
@@ -108,10 +114,10 @@ export class Compiler {
   }
 
   /** An argument that names a type: `Patient`, `FHIR.Patient`. */
-  typeArgument(call: CallExpression): TypeInfo | undefined {
+  typeArgument(call: CallExpression, anyCase = false): TypeInfo | undefined {
     const [argument] = call.args;
     if (call.args.length === 1 && argument.kind === 'member') {
-      if (!argument.target) return this.typeNamed({ name: argument.name }, argument.at);
+      if (!argument.target) return this.typeNamed({ name: argument.name }, argument.at, anyCase);
       if (argument.target.kind === 'member' && !argument.target.target) {
         return this.typeNamed({ namespace: argument.target.name, name: argument.name }, argument.at);
       }
@@ -188,6 +194,7 @@ export class Compiler {
       type: undefined,
       single: false,
       run: (_, scope) => {
+        if (scope.defined?.has(name)) return scope.defined.get(name);
         const { variables } = scope.env;
         if (!variables || !Object.hasOwn(variables, name)) throw executionError(`no variable %${name}`);
         return (variables[name] ?? undefined) as Collection;

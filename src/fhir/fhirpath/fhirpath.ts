@@ -157,6 +157,7 @@ function typeNameOf(item: Item | undefined): string | undefined {
 function scopeOf(env: FhirPathEnv | Scope, input: Item | undefined): Scope {
   if (!(env instanceof Scope)) return new Scope(env, input);
   env.input = input;
+  env.defined = undefined;
   return env;
 }
 

@@ -118,7 +118,7 @@ export class FhirModel {
 
   private named(name: string): TypeInfo | undefined {
     const definition = this.find(name);
-    if (!definition || definition.type !== name || definition.derivation === 'constraint') return undefined;
+    if (!definition || (definition.type !== name && definition.id !== name)) return undefined;
     const base = definition.baseDefinition?.split('/').pop();
     const system =
       definition.kind === 'primitive-type' ? (primitiveKinds[name] ?? 'String') : kindOfComplex(name, base);

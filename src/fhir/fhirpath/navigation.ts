@@ -1,145 +1,20 @@
-/** Steps from an item to its children. Spec: https://hl7.org/fhirpath/N1/#path-selection */
-import { EXACT } from '../../base/json.js';
+/** Paths: from a collection to the children of its items. Spec: https://hl7.org/fhirpath/N1/#path-selection */
 import type { Code, Shape } from './code.js';
 import { emptyCode } from './code.js';
-import { typeOf } from './convert.js';
-import { Decimal } from './decimal.js';
+import { systemValue, typeOf } from './convert.js';
 import { FhirPathError } from './errors.js';
 import { systemTypes, TypeInfo, type ElementInfo, type FhirModel, type Variant } from './model.js';
+import { holderOf, isAbstract, nodes, shapeOf, stepTo, stepToVariant, tidy, type Step } from './steps.js';
 import {
   addTo,
   collectionOf,
   countOf,
-  isObject,
-  Node,
+  itemsOf,
   TypeName,
   type Collection,
   type Item,
   type JsonObject,
 } from './values.js';
-
-/** From one item to its children of one name. */
-export type Step = (item: Item) => Collection;
-
-/** How children are given: `wrap`, as Nodes that tell their type; `locate`, as Nodes that also tell their place. */
-export interface StepOptions {
-  readonly wrap: boolean;
-  readonly locate: boolean;
-}
-
-const abstractNames = new Set(['Resource', 'DomainResource', 'Element', 'BackboneElement', 'Any']);
-/** From so many variants on, looking at the keys that are there is faster than asking for each. */
-const manyVariants = 8;
-
-/** Instances are of a type below it. */
-export function isAbstract(type: TypeInfo): boolean {
-  return abstractNames.has(type.name);
-}
-
-/** What an element of this type is known to be. */
-export function shapeOf(types: readonly TypeInfo[]): Shape {
-  return types.length === 1 && !isAbstract(types[0]) ? { type: types[0] } : { type: undefined, among: types };
-}
-
-/** The object that holds the children of an item: for a primitive its `_x` sibling. */
-export function holderOf(item: Item): JsonObject | undefined {
-  if (item instanceof Node) {
-    if (item.type.isPrimitive) return item.sibling;
-    return isObject(item.value) ? item.value : undefined;
-  }
-  return isObject(item) ? (item as JsonObject) : undefined;
-}
-
-/** Children of one element as a step. */
-export function stepTo(element: ElementInfo, options: StepOptions): Step {
-  const { variants } = element;
-  if (variants.length === 1) return stepToVariant(variants[0], options);
-  const steps = variants.map((variant) => stepToVariant(variant, { ...options, wrap: true }));
-  if (variants.length < manyVariants) {
-    return (item) => {
-      for (const step of steps) {
-        const found = step(item);
-        if (found !== undefined) return found;
-      }
-      return undefined;
-    };
-  }
-  const byKey = new Map(variants.flatMap((v, i) => [[v.key, steps[i]] as const, [v.sibling, steps[i]] as const]));
-  return (item) => {
-    const holder = holderOf(item);
-    for (const key in holder) {
-      const found = byKey.get(key)?.(item);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-}
-
-function stepToVariant(variant: Variant, { wrap, locate }: StepOptions): Step {
-  const { key, type, sibling } = variant;
-  const wrapped = wrap || locate;
-  if (!type.isPrimitive) {
-    if (!wrapped) {
-      return (item) => {
-        const holder = holderOf(item);
-        return holder === undefined ? undefined : tidy(holder[key]);
-      };
-    }
-    return (item) => {
-      const holder = holderOf(item);
-      return holder === undefined ? undefined : nodes(holder, variant, holder[key], undefined, locate);
-    };
-  }
-  const decimal = type.system === 'Decimal';
-  return (item) => {
-    const holder = holderOf(item);
-    if (holder === undefined) return undefined;
-    const value = holder[key];
-    const beside = holder[sibling];
-    if (beside === undefined && !wrapped && !(decimal && holder[EXACT] !== undefined)) return tidy(value);
-    return nodes(holder, variant, value, beside, locate);
-  };
-}
-
-/** A JSON member as a collection: without the nulls and empty arrays that malformed JSON has. */
-function tidy(value: unknown): Collection {
-  if (!Array.isArray(value)) return value === null ? undefined : (value as Collection);
-  if (value.length === 1) return (value[0] ?? undefined) as Collection;
-  for (const item of value)
-    if (item === null || item === undefined) return collectionOf(value.filter((v) => v != null));
-  return value.length === 0 ? undefined : (value as readonly Item[]);
-}
-
-/** The value and its `_x` sibling, paired into nodes. */
-function nodes(holder: JsonObject, variant: Variant, value: unknown, beside: unknown, locate: boolean): Collection {
-  if (value === undefined && beside === undefined) return undefined;
-  if (!Array.isArray(value) && !Array.isArray(beside)) return node(holder, variant, value, beside, locate, undefined);
-  const values = Array.isArray(value) ? (value as unknown[]) : [];
-  const siblings = Array.isArray(beside) ? (beside as unknown[]) : [];
-  const found: Item[] = [];
-  for (let i = 0; i < Math.max(values.length, siblings.length); i += 1) {
-    addTo(found, node(holder, variant, values[i], siblings[i], locate, i));
-  }
-  return collectionOf(found);
-}
-
-function node(
-  holder: JsonObject,
-  { key, type }: Variant,
-  value: unknown,
-  beside: unknown,
-  locate: boolean,
-  index: number | undefined,
-): Node | undefined {
-  const sibling = isObject(beside) && !Array.isArray(beside) ? beside : undefined;
-  if (value == null && sibling === undefined) return undefined;
-  let own = (value ?? undefined) as Item | undefined;
-  const texts = holder[EXACT] as Record<string, unknown> | undefined;
-  if (texts && type.system === 'Decimal' && typeof own === 'number' && typeof texts[key] === 'string') {
-    own = Decimal.parse(texts[key] as string) ?? own;
-  }
-  return new Node(own, type, sibling, locate ? { parent: holder, key, index } : undefined);
-}
 
 /** Children of any item, by its type at run time. */
 export class Navigator {
@@ -160,8 +35,9 @@ export class Navigator {
   child(item: Item, type: TypeInfo | undefined, name: string): Collection {
     if (item instanceof TypeName) return name === 'name' || name === 'namespace' ? item[name] : undefined;
     const own = this.typeOf(item, type);
+    if (own?.isPrimitive && name === 'value') return systemValue(item, own);
     if (own && !(isAbstract(own) && !own.elements.has(name))) {
-      const element = own.elements.get(name);
+      const element = own.elements.get(name) ?? elementWithKey(own, name);
       return element && this.stepOf(element)(item);
     }
     // Of an element of unknown type, only what JSON tells.
@@ -239,8 +115,11 @@ export class Navigator {
   member(target: Code, name: string, at: number, strict: boolean): Code {
     if (target.isEmpty) return emptyCode;
     const types = target.type ? [target.type] : target.among;
-    const elements = types?.map((type) => type.elements.get(name));
-    const open = !types || types.some((type) => isAbstract(type) && !type.elements.has(name));
+    if (types?.every((type) => isValueOf(type, name))) return valueCode(target);
+    const find = (type: TypeInfo) => type.elements.get(name) ?? (strict ? undefined : elementWithKey(type, name));
+    const elements = types?.map(find);
+    const open =
+      !types || types.some((type) => (isAbstract(type) && !type.elements.has(name)) || isValueOf(type, name));
     if (!open && elements!.every((element) => element === undefined)) {
       if (strict) {
         throw new FhirPathError('semantic', `${types.map((type) => type.name).join(' or ')} has no ${name}`, at);
@@ -316,6 +195,36 @@ export class Navigator {
       },
     };
   }
+}
+
+/** `valueQuantity` for `value`: no FHIRPath, but written and evaluated everywhere. */
+function elementWithKey(type: TypeInfo, key: string): ElementInfo | undefined {
+  for (const { variants, repeats } of type.elements.values()) {
+    const variant = variants.length > 1 && variants.find((one) => one.key === key);
+    if (variant) return { name: key, variants: [variant], repeats };
+  }
+  return undefined;
+}
+
+/** `value` of a primitive, which is no element of its definition. */
+function isValueOf(type: TypeInfo, name: string): boolean {
+  return name === 'value' && type.isPrimitive;
+}
+
+/** The value of a primitive, as System type. */
+function valueCode(target: Code): Code {
+  return {
+    type: undefined,
+    single: target.single,
+    run: (focus, scope) => {
+      const found: Item[] = [];
+      for (const item of itemsOf(target.run(focus, scope))) {
+        const value = systemValue(item, target.type);
+        if (value !== undefined) found.push(value);
+      }
+      return collectionOf(found);
+    },
+  };
 }
 
 /** `namespace` and `name` of what `type()` gives. */

@@ -34,6 +34,8 @@ export class Scope {
   total: Collection = undefined;
   /** The descendants of `%resource`, once somebody has asked for them. */
   tree: { readonly root: Item; readonly below: readonly Item[] } | undefined;
+  /** What `defineVariable()` has set in the evaluation that is running. */
+  defined: Map<string, Collection> | undefined;
   private moment: Temporal | undefined;
 
   constructor(

@@ -3,8 +3,8 @@ import { booleanCode, emptyCode, onlyItem, type Code } from './code.js';
 import type { Compiler } from './compiler.js';
 import { FhirPathError } from './errors.js';
 import type { TypeInfo } from './model.js';
-import { isAbstract } from './navigation.js';
-import { collectionOf, type Collection, type Item } from './values.js';
+import { isAbstract } from './steps.js';
+import { collectionOf, countOf, type Collection, type Item } from './values.js';
 
 /** @param type undefined: a type that does not exist, which nothing is. */
 export function typeOperator(
@@ -13,14 +13,25 @@ export function typeOperator(
   target: Code,
   type: TypeInfo | undefined,
 ): Code {
-  return operator === 'is' ? isOperator(compiler, target, type) : asOperator(compiler, target, type);
+  return operator === 'is' ? isOperator(compiler, target, type, false) : asOperator(compiler, target, type);
 }
 
-/** True for an item of the type or of one derived from it. Empty for none, an error for several. */
-export function isOperator({ navigator }: Compiler, target: Code, type: TypeInfo | undefined): Code {
+/**
+ * True for an item of the type or of one derived from it. Empty for none.
+ *
+ * @param several the answer for several items in the lenient mode, as the HL7 validator gives it; the strict one refuses them.
+ */
+export function isOperator(
+  { navigator, options }: Compiler,
+  target: Code,
+  type: TypeInfo | undefined,
+  several: boolean | undefined,
+): Code {
   const { run } = target;
   return booleanCode((focus, scope) => {
-    const item = onlyItem(run(focus, scope), 'is');
+    const items = run(focus, scope);
+    if (!options.strict && countOf(items) > 1) return several;
+    const item = onlyItem(items, 'is');
     if (item === undefined) return undefined;
     return type !== undefined && (navigator.typeOf(item, target.type)?.isA(type) ?? false);
   });

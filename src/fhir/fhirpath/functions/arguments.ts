@@ -5,7 +5,8 @@ import { executionError, FhirPathError } from '../errors.js';
 import { describe } from '../equality.js';
 import type { TypeInfo } from '../model.js';
 import type { Scope } from '../scope.js';
-import type { Collection, Item } from '../values.js';
+import { Temporal } from '../temporal.js';
+import { Node, type Collection, type Item } from '../values.js';
 import type { CallSite, FunctionDefinition } from './registry.js';
 
 export type Value<T> = (focus: Item | undefined, scope: Scope) => T | undefined;
@@ -32,32 +33,41 @@ export function valueOf(code: Code, what: string): Value<SystemValue> {
   };
 }
 
-/** The single string of a code. @throws FhirPathError at compile in strict mode, and at run time, when it is something else. */
-export function stringOf(site: CallSite, code: Code, what: string): Value<string> {
-  if (site.compiler.options.strict && code.type && !isStringLike(code.type)) {
+/**
+ * The single string of a code; dates count as their texts.
+ *
+ * The strict mode refuses everything else, at compile where it can. The lenient one finds no string in other types and in several items,
+ * as the HL7 validator does.
+ * @param first in the lenient mode, take the first of several items.
+ */
+export function stringOf(site: CallSite, code: Code, what: string, first = false): Value<string> {
+  const { strict } = site.compiler.options;
+  if (strict && code.type && !isStringLike(code.type)) {
     throw new FhirPathError('semantic', `${what}: ${code.type.name} is no string`, site.call.at);
   }
   const { run, type, constant } = code;
   if (typeof constant === 'string') return () => constant;
-  const raw = type === undefined || type.system === 'String';
+  const raw = type === undefined || isStringLike(type);
   return (focus, scope) => {
     const collection = run(focus, scope);
     if (collection === undefined) return undefined;
     if (typeof collection === 'string' && raw) return collection;
-    return textValue(collection, type, what);
+    if (Array.isArray(collection) && collection.length > 1 && !strict) {
+      return first ? textOf((collection as readonly Item[])[0], type) : undefined;
+    }
+    const item = onlyItem(collection, what);
+    const text = item === undefined ? undefined : textOf(item, type);
+    if (text !== undefined || item === undefined || !strict) return text;
+    if (item instanceof Node && item.value === undefined) return undefined;
+    throw executionError(`${what}: a string was expected, ${describe(systemValue(item, type))} was found`);
   };
 }
 
-function textValue(collection: Collection, type: TypeInfo | undefined, what: string): string | undefined {
-  const item = onlyItem(collection, what);
-  if (item === undefined) return undefined;
-  const value = systemValue(item, type);
-  if (value === undefined || typeof value === 'string') return value;
-  // Dates are texts for string functions, as invariants on them expect.
-  if (typeof item === 'string') return item;
-  const own = (item as { value?: unknown }).value;
-  if (typeof own === 'string') return own;
-  throw executionError(`${what}: a string was expected, ${describe(value)} was found`);
+function textOf(item: Item, type: TypeInfo | undefined): string | undefined {
+  if (item instanceof Temporal) return item.toString();
+  const value = item instanceof Node ? item.value : item;
+  const own = item instanceof Node ? item.type : type;
+  return typeof value === 'string' && (own === undefined || isStringLike(own)) ? value : undefined;
 }
 
 function isStringLike(type: TypeInfo): boolean {

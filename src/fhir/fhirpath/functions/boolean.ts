@@ -20,11 +20,11 @@ export const booleanFunctions: FunctionTable = {
   },
   is: {
     arity: [1, 1],
-    compile: ({ compiler, call, target }) => isOperator(compiler, target, compiler.typeArgument(call)),
+    compile: ({ compiler, call, target }) => isOperator(compiler, target, compiler.typeArgument(call), undefined),
   },
   as: {
     arity: [1, 1],
-    compile: ({ compiler, call, target }) => asOperator(compiler, target, compiler.typeArgument(call)),
+    compile: ({ compiler, call, target }) => asOperator(compiler, target, compiler.typeArgument(call, true)),
   },
   iif: { arity: [2, 3], compile: iifCode },
 };

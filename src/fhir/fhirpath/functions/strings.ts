@@ -10,6 +10,8 @@ import { decode, encode, escapeText, unescapeText } from './encoding.js';
 import type { FunctionDefinition, FunctionTable } from './registry.js';
 
 const { string, boolean, integer } = systemTypes;
+/** Functions that look at the first of several items in the lenient mode. */
+const takeFirst = new Set(['startsWith', 'endsWith', 'indexOf']);
 
 export const stringFunctions: FunctionTable = {
   indexOf: withText(integer, (text, other) => text.indexOf(other)),
@@ -60,7 +62,7 @@ function withText(type: TypeInfo, compute: (text: string, other: string) => Coll
     arity: [1, 1],
     compile(site) {
       const what = `${site.call.name}()`;
-      const text = stringOf(site, site.target, what);
+      const text = stringOf(site, site.target, what, takeFirst.has(site.call.name));
       const other = stringOf(site, argument(site, 0)!, what);
       return {
         type,

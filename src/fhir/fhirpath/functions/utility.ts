@@ -1,10 +1,12 @@
 /** Spec: https://hl7.org/fhirpath/N1/#utility-functions; `aggregate`, `sort`. */
 import { onlyItem, singleCode, type Code } from '../code.js';
+import { selfTyped } from '../distinct.js';
 import { compareItems } from '../equality.js';
+import { executionError } from '../errors.js';
 import { systemTypes } from '../model.js';
 import { typeNameType } from '../navigation.js';
 import { Temporal } from '../temporal.js';
-import { collectionOf, itemsOf, TypeName, type Item } from '../values.js';
+import { collectionOf, itemsOf, TypeName, type Collection, type Item } from '../values.js';
 import { argument, lambda, stringOf } from './arguments.js';
 import type { CallSite, FunctionTable } from './registry.js';
 
@@ -35,6 +37,7 @@ export const utilityFunctions: FunctionTable = {
       };
     },
   },
+  defineVariable: { arity: [1, 2], compile: defineVariableCode },
   aggregate: { arity: [1, 2], compile: aggregateCode },
   sort: { arity: [0, 10], compile: sortCode },
 };
@@ -58,6 +61,27 @@ function traceCode(site: CallSite): Code {
           : itemsOf(items);
         scope.env.trace(name(focus, scope) ?? '', shown);
       }
+      return items;
+    },
+  };
+}
+
+/** Gives its input on, and keeps it, or the value of the second argument, as `%name`. */
+function defineVariableCode(site: CallSite): Code {
+  const { target } = site;
+  const name = stringOf(site, argument(site, 0)!, 'defineVariable()');
+  const value = lambda(site, 1) ?? target;
+  const { run } = target;
+  return {
+    type: target.type,
+    among: target.among,
+    single: target.single,
+    run: (focus, scope) => {
+      const items = run(focus, scope);
+      const variable = name(focus, scope);
+      if (variable === undefined) throw executionError('defineVariable(): no name');
+      const own = value === target ? items : value.run(target.single ? (items as Item | undefined) : focus, scope);
+      (scope.defined ??= new Map<string, Collection>()).set(variable, selfTyped(own, value.type));
       return items;
     },
   };
