@@ -6,6 +6,7 @@
 import { Interface } from 'ethers';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { sha256, toHex } from '../base/bytes.js';
+import { decodeBoolean, encodeIsRatified } from './anchor-log.js';
 import { type Artifact, type ContractName, artifact } from './artifacts.js';
 import type { Hex } from './chain.js';
 import type { EvmChain } from './ethers-chain.js';
@@ -75,8 +76,33 @@ export async function areDeployed(chain: Pick<EvmChain, 'chainId' | 'code'>, con
   );
 }
 
+/**
+ * Makes a ProfileSet one that heads may name; does nothing when it is. With several members this only proposes it.
+ *
+ * @param chain with the key of a member of the network.
+ */
+export async function ratifyProfileSet(
+  chain: EvmChain,
+  { network, anchorLog }: Pick<Contracts, 'network' | 'anchorLog'>,
+  profileSet: Hex,
+  timeoutMs = 60_000,
+): Promise<void> {
+  if (decodeBoolean(await chain.call(anchorLog, encodeIsRatified(profileSet)))) return;
+  const action = abiOf('AnchorLog').encodeFunctionData('ratifyProfileSet', [profileSet]);
+  const proposal = abiOf('Network').encodeFunctionData('propose', [anchorLog, action]) as Hex;
+  await transact(chain, network, proposal, await chain.nextNonce(), timeoutMs);
+}
+
+async function transact(chain: EvmChain, to: Hex | undefined, data: Hex, nonce: number, timeoutMs: number) {
+  const { raw, txHash } = await chain.sign(to, data, nonce);
+  await chain.send(raw);
+  const receipt = await chain.mined(txHash, timeoutMs);
+  if (receipt.status !== 'success') throw new Error(`transaction ${txHash} reverted`);
+  return receipt;
+}
+
 async function deployAll(options: DeployOptions): Promise<Contracts> {
-  const { chain, validators, profileSets, organisation } = options;
+  const { chain, validators, profileSets, organisation, timeoutMs = 60_000 } = options;
   let nonce = await chain.nextNonce();
   const first = await chain.head();
   const network = await create('Network', [[chain.address]]);
@@ -85,24 +111,20 @@ async function deployAll(options: DeployOptions): Promise<Contracts> {
   const entry = [organisation.baseUrl, Buffer.from(organisation.publicKeys ?? ''), organisation.relay, 1];
   const identifier = `0x${toHex(sha256(Buffer.from(organisation.identifier)))}`;
   const action = abiOf('Network').encodeFunctionData('setOrganisation', [identifier, entry]);
-  await transact(network, abiOf('Network').encodeFunctionData('propose', [network, action]) as Hex);
+  await send(network, abiOf('Network').encodeFunctionData('propose', [network, action]) as Hex);
   return { chainId: chain.chainId, network, anchorLog, consentRegistry, fromBlock: first.number };
+
+  function send(to: Hex | undefined, data: Hex) {
+    nonce += 1;
+    return transact(chain, to, data, nonce - 1, timeoutMs);
+  }
 
   async function create(name: ContractName, args: readonly unknown[]): Promise<Hex> {
     const code = artifact(name).bytecode + abiOf(name).encodeDeploy(args).slice(2);
-    const { txHash, blockNumber } = await transact(undefined, code as Hex);
+    const { txHash, blockNumber } = await send(undefined, code as Hex);
     const address = await chain.createdBy(txHash);
     if (address === undefined) throw new Error(`${name} was not created in block ${blockNumber}`);
     return address;
-  }
-
-  async function transact(to: Hex | undefined, data: Hex) {
-    const { raw, txHash } = await chain.sign(to, data, nonce);
-    nonce += 1;
-    await chain.send(raw);
-    const receipt = await chain.mined(txHash, options.timeoutMs ?? 60_000);
-    if (receipt.status !== 'success') throw new Error(`deployment transaction ${txHash} reverted`);
-    return receipt;
   }
 }
 

@@ -82,7 +82,8 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
   async function sign(to: Hex | undefined, data: Hex, nonce: number, feePercent = 100) {
     const request = { from: address, ...(to === undefined ? {} : { to }), data };
     const [gas, block, tip] = await rpc.batch([
-      { method: 'eth_estimateGas', params: [request] },
+      // A replacement is estimated without the pending transaction that it replaces.
+      { method: 'eth_estimateGas', params: feePercent > 100 ? [request, 'latest'] : [request] },
       { method: 'eth_getBlockByNumber', params: ['latest', false] },
       { method: 'eth_maxPriorityFeePerGas', params: [] },
     ]);
