@@ -7,6 +7,7 @@
 import type { Coding } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { Binding } from '../definitions/types.js';
+import { additionalBindings, type AdditionalBinding } from './additional-bindings.js';
 import type { CodeVerdict, Terminology } from '../terminology/terminology.js';
 import type { Run } from './run.js';
 import type { Property } from './shapes.js';
@@ -19,37 +20,19 @@ interface Bound {
   readonly maximum?: string;
   /** The only code system of the value set, when it has one: the system of a code without system. */
   readonly system?: string;
+}
+
+/** What is to be checked for a binding. */
+interface Resolved {
+  /** Undefined for preferred and example bindings. */
+  readonly bound?: Bound;
   readonly additional: readonly AdditionalBinding[];
-}
-
-/** A further value set, by extension. Spec: http://hl7.org/fhir/tools/StructureDefinition/additional-binding */
-interface AdditionalBinding {
-  readonly valueSet: string;
-  readonly isError: boolean;
-}
-
-const additionalUrl = /\/StructureDefinition\/additional-binding$/;
-
-/** Additional bindings without a usage context. */
-function additionalBindings(binding: Binding): AdditionalBinding[] {
-  return (binding.extension ?? []).flatMap(({ url, extension }) => {
-    if (!additionalUrl.test(url) || extension?.some((part) => part.url === 'usage')) return [];
-    const part = (name: string): unknown => {
-      const found = extension?.find((inner) => inner.url === name);
-      return found && Object.entries(found).find(([key]) => key.startsWith('value'))?.[1];
-    };
-    const purpose = part('purpose');
-    const valueSet = part('valueSet');
-    if (typeof valueSet !== 'string' || !['required', 'maximum', 'extensible', 'minimum'].includes(String(purpose)))
-      return [];
-    return [{ valueSet, isError: purpose === 'required' || purpose === 'maximum' }];
-  });
 }
 
 const maxValueSet = 'http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet';
 
 export class Bindings {
-  private readonly bound = new WeakMap<Binding, Bound | 'none'>();
+  private readonly resolved = new WeakMap<Binding, Resolved>();
 
   constructor(
     readonly terminology: Terminology,
@@ -66,14 +49,11 @@ export class Bindings {
    * @param type type of the value; a type that carries no code passes.
    */
   checkBinding(run: Run, binding: Binding, type: string, value: unknown, path: string): void {
-    let bound = this.bound.get(binding);
-    if (bound === undefined) {
-      bound = this.resolve(binding);
-      this.bound.set(binding, bound);
-    }
-    if (bound === 'none') return;
-    for (const { valueSet, isError } of bound.additional)
-      this.checkAdditional(run, valueSet, isError, type, value, path);
+    let resolved = this.resolved.get(binding);
+    if (resolved === undefined) this.resolved.set(binding, (resolved = this.resolve(binding)));
+    const { bound, additional } = resolved;
+    for (const { valueSet, isError } of additional) this.checkAdditional(run, valueSet, isError, type, value, path);
+    if (!bound) return;
     switch (type) {
       case 'code':
       case 'string':
@@ -126,14 +106,15 @@ export class Bindings {
     return systems.size === 1 && includes.every((include) => !include.valueSet) ? includes[0].system : undefined;
   }
 
-  private resolve(binding: Binding): Bound | 'none' {
+  private resolve(binding: Binding): Resolved {
     const extension = binding.extension?.find(({ url }) => url === maxValueSet);
     const maximum = (extension?.valueCanonical ?? extension?.valueUri) as string | undefined;
     const isWeak = binding.strength === 'preferred' || binding.strength === 'example';
     const valueSet = isWeak ? maximum : binding.valueSet;
-    if (valueSet === undefined) return 'none';
+    const additional = additionalBindings(binding);
+    if (valueSet === undefined) return { additional };
     const strength = binding.strength === 'required' ? 'required' : 'extensible';
-    return { strength, valueSet, maximum, system: this.soleSystem(valueSet), additional: additionalBindings(binding) };
+    return { bound: { strength, valueSet, maximum, system: this.soleSystem(valueSet) }, additional };
   }
 }
 

@@ -9,17 +9,31 @@ interface Coded {
 }
 
 export const codingRule: TypeRule = (run, value, path, member) => {
-  const { system } = value as Coded;
-  // In a CodeableConcept a text may stand in for a proper coding, so the HL7 validator lets that pass.
-  if (typeof system === 'string' && !/^(?:https?|urn):/.test(system)) {
-    const text = `Coding.system is ${shown(system)}; expected an absolute URI`;
-    if (member.definedAt === 'CodeableConcept.coding') run.warning('code-invalid', 'coding-system', path, text);
-    else run.error('code-invalid', 'coding-system', path, text);
+  const { system, code } = value as Coded;
+  if (typeof system === 'string') {
+    const isInConcept = member.definedAt === 'CodeableConcept.coding';
+    // Where a binding or a text says more, the HL7 validator lets a relative system pass.
+    const isBound = member.binding !== undefined && member.binding.strength !== 'example';
+    checkSystem(run, system, path, isInConcept || isBound);
+    if (isInConcept && code === undefined && run.engine.definitions.codeSystem(system)?.content === 'complete') {
+      run.error('code-invalid', 'code-missing', path, `Coding has the system ${system} and no code; expected one`);
+    }
   }
   checkCode(run, value as Coded, path);
 };
 
-export const quantityRule: TypeRule = (run, value, path) => checkCode(run, value as Coded, path);
+export const quantityRule: TypeRule = (run, value, path) => {
+  const { system, code } = value as Coded;
+  if (typeof system === 'string' && code !== undefined) checkSystem(run, system, path, false);
+  checkCode(run, value as Coded, path);
+};
+
+function checkSystem(run: Run, system: string, path: string, isLenient: boolean): void {
+  if (/^(?:https?|urn):/.test(system)) return;
+  const text = `the system of the code is ${shown(system)}; expected an absolute URI`;
+  if (isLenient) run.warning('code-invalid', 'coding-system', path, text);
+  else run.error('code-invalid', 'coding-system', path, text);
+}
 
 function checkCode(run: Run, { system, code, version }: Coded, path: string): void {
   if (typeof system !== 'string' || typeof code !== 'string') return;

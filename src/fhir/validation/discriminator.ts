@@ -37,7 +37,8 @@ function discriminatorTest({ type, path }: Discriminator, slice: ProfileNode, po
       return typeTest(slice, steps, trees);
     case 'profile':
       return profileTest(slice, steps, trees);
-    default:
+    case 'value':
+    case 'pattern':
       return valueTest(slice, steps, trees);
   }
 }
@@ -140,7 +141,10 @@ function follow(node: ProfileNode, step: Step, trees: Trees): ProfileNode[] {
   switch (step.kind) {
     case 'name': {
       const own = childOf(node, step.name);
-      if (own) return own.slices.length > 0 && !demandOf(own.element) ? [own, ...requiredSlices(own)] : [own];
+      if (own) {
+        const inner = demandOf(own.element) ? [] : requiredSlices(own);
+        return inner.length > 0 ? inner : [own];
+      }
       if (step.name === 'url') {
         const url = node.element.type?.find(({ code }) => code === 'Extension')?.profile?.[0];
         if (url !== undefined) return [urlNode(url)];
@@ -149,7 +153,7 @@ function follow(node: ProfileNode, step: Step, trees: Trees): ProfileNode[] {
     }
     case 'extension': {
       const extensions = childOf(node, 'extension')?.slices ?? [];
-      return extensions.filter((slice) => slice.element.type?.[0]?.profile?.includes(step.url));
+      return extensions.flatMap((slice) => (isExtension(slice, step.url) ? innermost(slice) : []));
     }
     case 'ofType': {
       const slice = node.slices.find(({ element }) => typeCodes(element).includes(step.type));
@@ -159,6 +163,11 @@ function follow(node: ProfileNode, step: Step, trees: Trees): ProfileNode[] {
       return (node.element.type ?? []).flatMap((type) => type.targetProfile ?? []).flatMap((url) => trees(url) ?? []);
   }
 }
+
+const isExtension = ({ element }: ProfileNode, url: string): boolean => element.type?.[0]?.profile?.includes(url) === true;
+
+/** The slices of a slice say more than it does. */
+const innermost = (slice: ProfileNode): ProfileNode[] => (slice.slices.length > 0 ? slice.slices.flatMap(innermost) : [slice]);
 
 const childOf = (node: ProfileNode, name: string): ProfileNode | undefined =>
   node.children.get(name) ?? node.children.get(`${name}[x]`);

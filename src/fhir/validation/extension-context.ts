@@ -15,7 +15,7 @@ export function isAllowedContext(run: Run, definition: StructureDefinition, hold
     if (type === 'extension') return extensionUrl(holder) === expression;
     if (type === 'fhirpath') return run.engine.invariants.selects(run, expression, holder.object);
     if (expression === 'CanonicalResource' || expression === 'MetadataResource') return isCanonical(run, holder.type);
-    return paths.has(bare(expression)) || expression === 'Any';
+    return expression === 'Element' || expression === 'Any' || paths.has(bare(expression));
   });
   return (
     isAllowed && (definition.contextInvariant ?? []).every((rule) => run.engine.invariants.holds(run, rule, holder))

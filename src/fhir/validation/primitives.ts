@@ -25,7 +25,6 @@ const instant = new RegExp(`^(\\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T${c
 const time = new RegExp(`^${clock}$`);
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const scheme = /^[a-z][a-z0-9+.-]*$/;
-// eslint-disable-next-line no-control-regex
 const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 const maxInteger = 2147483647;
 

@@ -3,7 +3,7 @@
  *
  * Spec: https://hl7.org/fhir/R4/profiling.html
  */
-import type { Constraint, ElementDefinition, ElementType } from '../definitions/types.js';
+import type { Binding, Constraint, ElementDefinition, ElementType } from '../definitions/types.js';
 import { demandOf, meets } from './fixed-pattern.js';
 import { childrenOf, itemsOf, propertiesOf, type Item } from './item.js';
 import type { ProfileNode } from './profile-tree.js';
@@ -12,6 +12,7 @@ import { limitOf } from './limits.js';
 import { checkTargets, conformsToOneTarget } from './reference.js';
 import { shown, type Run } from './run.js';
 import { universalConstraints, type Property, type Shape, type Shapes } from './shapes.js';
+import { valueRule } from './value-rule.js';
 import { compileSlicing, type ItemCheck } from './slicing.js';
 
 /** Checks the children of one object. */
@@ -34,6 +35,7 @@ export class ProfileCompiler {
   item(node: ProfileNode, type: string, property: Property | undefined): ItemCheck | undefined {
     const checks = [
       this.demand(node),
+      valueRule(node.element),
       limitOf(node.element, property),
       this.binding(node.element, property),
       this.constraints(node.element, type, property),
@@ -61,7 +63,7 @@ export class ProfileCompiler {
 
   private binding({ binding }: ElementDefinition, property: Property | undefined): ItemCheck | undefined {
     const base = property?.binding;
-    if (!binding || (base && base.strength === binding.strength && base.valueSet === binding.valueSet))
+    if (!binding || isSameBinding(binding, base))
       return undefined;
     return (run, item) => run.engine.bindings.checkBinding(run, binding, item.type, item.value, item.path);
   }
@@ -218,3 +220,7 @@ function typeOf(element: ElementDefinition, type: string, property: Property): E
 /** A fixed primitive has no extensions. */
 const hasExtensions = (sibling: unknown): boolean =>
   (sibling as { extension?: unknown } | undefined)?.extension !== undefined;
+
+/** True when a profile's binding adds nothing to that of the base. */
+const isSameBinding = (binding: Binding, base: Binding | undefined): boolean =>
+  binding.strength === base?.strength && binding.valueSet === base.valueSet && binding.extension === undefined;
