@@ -91,7 +91,8 @@ export class Anchorer {
   #problem: string | undefined;
   #loop: Promise<void> | undefined;
   #isStopping = false;
-  #wake: () => void = () => undefined;
+  #isWoken = false;
+  #endSleep: () => void = () => undefined;
 
   constructor(given: AnchorerOptions) {
     const defaults = {
@@ -225,16 +226,23 @@ export class Anchorer {
     return Math.max(1, this.#oldestPendingMs + this.#options.maxAgeMs - performance.now());
   }
 
+  /** Ends early when woken, also by a wake that came while nobody slept. */
   async #sleep(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (this.#isStopping) this.#wake();
-    });
-    this.#wake = () => undefined;
+    if (!this.#isWoken && !this.#isStopping)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#endSleep = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    this.#isWoken = false;
+    this.#endSleep = () => undefined;
+  }
+
+  #wake(): void {
+    this.#isWoken = true;
+    this.#endSleep();
   }
 
   #pending(): number {
