@@ -10,6 +10,9 @@ import { absoluteDecimal, compareDecimals, negateDecimal, type Decimal } from '.
 const deepest = 6;
 const largestPower = 18;
 
+/** Marks the nodes of negative numbers; a hyphen would read as the sign of the power. */
+const minus = 'm';
+
 /** Nodes: `n` holds numbers strictly inside, `=` is a number itself. */
 export interface Cover {
   /** Every number in these is inside. */
@@ -29,7 +32,7 @@ export interface DecimalRange {
 /** The nodes of `value`. */
 export function nodesOfDecimal(value: Decimal): string[] {
   if (value.digits === 0n) return ['=0'];
-  const sign = value.digits < 0n ? '-' : '';
+  const sign = value.digits < 0n ? minus : '';
   const written = absoluteDecimal(value).digits.toString();
   const power = value.exponent + written.length - 1;
   if (Math.abs(power) > largestPower) return [`n${sign}${power > 0 ? 'huge' : 'tiny'}`];
@@ -48,7 +51,7 @@ export function coverOfDecimals(range: DecimalRange): Cover {
   const zero = { digits: 0n, exponent: 0 };
   if (contains(range, zero)) cover.sure.push('=0');
   coverSide(range, '', cover);
-  coverSide(mirror(range), '-', cover);
+  coverSide(mirror(range), minus, cover);
   return cover;
 }
 

@@ -69,6 +69,7 @@ export function selectionsOf(expression: string, type: string, model: FhirModel)
 export function selectionsBelow(base: string, relative: string, type: string, model: FhirModel): Selection[] {
   return splitUnion(relative).flatMap((part) => {
     const text = part.startsWith('(') ? part.slice(1, -1) : part;
+    if (text.startsWith('%resource.')) return selectionsOf(text.replace('%resource', type), type, model);
     return selectionsOf(text === '$this' ? base : `${base}.${text.replace(/ as (\w+)$/, '.as($1)')}`, type, model);
   });
 }

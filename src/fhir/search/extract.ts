@@ -10,6 +10,7 @@ import { compartmentText, linkText, resourceName, typeTerm, type TermSource } fr
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
 import type { Selected } from './expression.js';
+import { isPlainToken } from './implied.js';
 import { intervalOf } from './interval.js';
 import { nearTexts, positionOf } from './near.js';
 import { numberRangeOf, numberTexts } from './number.js';
@@ -100,11 +101,11 @@ function indexValue(
 ): void {
   switch (searchType) {
     case 'token':
-      return tokenTexts(key, value, type, emit);
+      return tokenTexts(key, value, type, isPlainToken(selection), emit);
     case 'string':
       for (const field of fieldsOf(value)) {
         stringTexts(key, field, emit);
-        if (/\.name(\.family|\.given)?$/.test(selection.key)) phoneticText(key, field, emit);
+        if (/\.name(\.\w+)?$/.test(selection.key)) phoneticText(key, field, emit);
       }
       return;
     case 'date': {

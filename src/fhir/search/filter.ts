@@ -113,7 +113,7 @@ function leaf(context: SearchContext, type: string, name: string, reader: Filter
       throw invalid(`Search parameter _filter: ${name} pr ${value}, expected true or false`);
     return { kind: 'missing', type, parameter, isMissing: value === 'false' };
   }
-  if (!parameter || name.startsWith('_has:') || name === '_id' || name === '_lastUpdated') {
+  if (!parameter || (name.startsWith('_') && parameter.selections.length === 0)) {
     return special(context, type, name, operator, value, depth);
   }
   return compare(context, type, parameter, operator, value);

@@ -1,7 +1,7 @@
 /** What search parameters select, by the FHIRPath engine: the plain evaluator's own way to values. */
 import type { Resource } from '../../base/resource.js';
 import { compileFhirPath, Scope, type CompiledPath } from '../fhirpath/fhirpath.js';
-import { impliedSystems } from './implied.js';
+import { systemsOfValue } from './implied.js';
 import type { Parameter, SearchParameters } from './parameters.js';
 import { targetTypeOf } from './reference-text.js';
 
@@ -9,7 +9,7 @@ import { targetTypeOf } from './reference-text.js';
 export interface FoundValue {
   readonly value: unknown;
   readonly type: string;
-  /** Code systems of an element whose system is not written down; undefined when not known. */
+  /** Code systems of a value whose system is not written down; undefined when not known. */
   readonly systems?: ReadonlySet<string>;
 }
 
@@ -43,11 +43,12 @@ export function valuesOfParameter(
 ): FoundValue[] {
   const expression = parameter.definition.expression ?? '';
   const found = pathOf(parameters, expression).values(resource, scopeOf(resource));
-  const selection = parameter.selections.find(({ types }) => types.includes('code'));
-  const systems = selection && impliedSystems(parameters, selection);
   return found
     .filter(({ value }) => value !== undefined)
-    .map(({ value, type }) => ({ value, type, ...(systems && type === 'code' ? { systems } : {}) }));
+    .map(({ value, type }) => {
+      const systems = typeof value === 'object' ? undefined : systemsOfValue(parameters, parameter.selections, type);
+      return { value, type, ...(systems ? { systems } : {}) };
+    });
 }
 
 /** For each occurrence of one base of a composite: the values of each component. */

@@ -2,6 +2,7 @@
 import type { ElementDefinition, ValueSet } from '../definitions/types.js';
 import type { Selection } from './expression.js';
 import type { SearchParameters } from './parameters.js';
+import { yesNo } from './token.js';
 
 const plainTypes = new Set([
   'code',
@@ -28,14 +29,28 @@ export function isPlainToken({ types }: Selection): boolean {
 
 const known = new WeakMap<Selection, ReadonlySet<string> | null>();
 
-/** The code systems of the binding; undefined when there is no binding, or its value set is not at hand. */
+/**
+ * The systems that the values of a plain element belong to: those of its binding, that of booleans, or none.
+ * @returns undefined when there is no binding, or its value set is not at hand.
+ */
 export function impliedSystems(parameters: SearchParameters, selection: Selection): ReadonlySet<string> | undefined {
   let systems = known.get(selection);
   if (systems === undefined) {
-    systems = (isPlainToken(selection) && systemsOf(parameters, selection)) || null;
+    if (selection.types.includes('code')) systems = systemsOf(parameters, selection) ?? null;
+    else systems = selection.types.includes('boolean') ? ofBooleans : noSystems;
     known.set(selection, systems);
   }
   return systems ?? undefined;
+}
+
+const noSystems: ReadonlySet<string> = new Set();
+const ofBooleans: ReadonlySet<string> = new Set([yesNo]);
+
+/** The systems that a single value of a plain type belongs to, as `impliedSystems`. */
+export function systemsOfValue(parameters: SearchParameters, selections: readonly Selection[], type: string) {
+  if (type.endsWith('oolean')) return ofBooleans;
+  const selection = type === 'code' ? selections.find(({ types }) => types.includes('code')) : undefined;
+  return selection ? impliedSystems(parameters, selection) : noSystems;
 }
 
 function systemsOf(parameters: SearchParameters, { elementPath }: Selection): ReadonlySet<string> | undefined {

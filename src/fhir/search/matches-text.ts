@@ -44,10 +44,10 @@ export function matchesToken(found: FoundValue, value: TokenValue | OfTypeValue,
 function hasCode(system: string | undefined, code: unknown, wanted: TokenValue): boolean {
   if (typeof code !== 'string') return false;
   if (wanted.system !== undefined && wanted.system !== (system ?? '')) return false;
-  return wanted.code === undefined || same(code, wanted.code, system);
+  return wanted.code === undefined || same(code, wanted.code, wanted.system);
 }
 
-/** Codes of units differ in case alone; all others compare without it. */
+/** Units asked for with their system may differ in case alone; all others compare without it. */
 function same(code: string, wanted: string, system: string | undefined): boolean {
   return code === wanted || (system !== ucumSystem && code.toLowerCase() === wanted.toLowerCase());
 }

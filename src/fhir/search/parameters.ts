@@ -146,8 +146,10 @@ class Registry implements SearchParameters {
     );
     return bases.map((base) => {
       const isRoot = base === type;
-      const components = (definition.component ?? []).map(({ definition: url, expression }) => {
+      const components = (definition.component ?? []).map(({ definition: url, expression: written }) => {
         const searchType = this.typeOf(url);
+        // R4 writes `value.as(DateTime)` in Observation-code-value-date: a type of FHIRPath, which no element has.
+        const expression = written.replaceAll('as(DateTime)', 'as(dateTime)');
         const found = selectionsBelow(base, expression, type, this.model);
         return {
           type: searchType,

@@ -102,7 +102,7 @@ export function referenceTexts(
     const shorter = withoutVersion(url);
     if (shorter !== url) emit(termText(key, 'r', shorter));
   }
-  if (identifier) tokenTexts(`${key}.identifier`, identifier, 'Identifier', emit);
+  if (identifier) tokenTexts(`${key}.identifier`, identifier, 'Identifier', false, emit);
 }
 
 /** `url` without `|version` or `/_history/version`. */

@@ -39,7 +39,8 @@ export interface Token {
   readonly isPlain?: boolean;
 }
 
-const yesNo = 'http://terminology.hl7.org/CodeSystem/special-values';
+/** The system of `true` and `false`. */
+export const yesNo = 'http://terminology.hl7.org/CodeSystem/special-values';
 
 /** The tokens of a value: Coding, CodeableConcept, Identifier, ContactPoint, code, boolean, string, uri, id. */
 export function tokensOf(value: unknown, type: string): Token[] {
@@ -54,7 +55,7 @@ export function tokensOf(value: unknown, type: string): Token[] {
   return [{ ...(typeof node.system === 'string' ? { system: node.system } : {}), code }];
 }
 
-/** Code texts compare without case, but for units: `M` and `m` are different ones. */
+/** Codes compare without case, but for units under their system: `M` and `m` are different ones. */
 export function foldCode(code: string, system: string | undefined): string {
   return system === ucumSystem ? code : code.toLowerCase();
 }
@@ -67,12 +68,23 @@ export function displaysOf(value: unknown): string[] {
   return [...own, ...(node.coding ?? []).flatMap(displaysOf), ...(node.type ? displaysOf(node.type) : [])];
 }
 
-/** The index texts of one value of the elements that `key` selects. */
-export function tokenTexts(key: string, value: unknown, type: string, emit: (text: string) => void): void {
-  for (const { system, code, isPlain } of tokensOf(value, type)) {
+/**
+ * The index texts of one value of the elements that `key` selects.
+ *
+ * @param isPlainElement all its values are plain: then queries look for the code alone.
+ */
+export function tokenTexts(
+  key: string,
+  value: unknown,
+  type: string,
+  isPlainElement: boolean,
+  emit: (text: string) => void,
+): void {
+  for (const { system, code } of tokensOf(value, type)) {
+    emit(termText(key, 't', code.toLowerCase()));
+    if (isPlainElement) continue;
     const folded = foldCode(code, system);
-    emit(termText(key, 't', folded));
-    if (isPlain) continue;
+    if (typeof value === 'boolean') emit(termText(key, 't', `${yesNo}|${folded}`));
     emit(termText(key, 't', `${system ?? ''}|${folded}`));
     if (system) emit(termText(key, 's', system));
   }
@@ -126,19 +138,11 @@ export function planToken(
     return code === undefined ? open() : term('t', code.toLowerCase());
   }
   if (code === undefined) return system ? term('s', system) : open();
-  if (system === undefined) return planAnyCase(blinder, key, code);
+  if (system === undefined) return term('t', code.toLowerCase());
   return term('t', `${system}|${foldCode(code, system)}`);
 }
 
-/** A code of any system: as written (units) or without case. */
-function planAnyCase(blinder: TermSource, key: string, code: string): Bounds {
-  const folded = code.toLowerCase();
-  const texts = folded === code ? [folded] : [folded, code];
-  const terms = texts.map((text) => ({ kind: 'term', term: blinder.term(termText(key, 't', text)) }) as const);
-  return exactly(terms.length === 1 ? terms[0] : { kind: 'or', of: terms });
-}
-
-/** True when a value without written system belongs to `system`; unknown bindings are given the benefit of the doubt. */
+/** True when a value without written system belongs to `system`; a binding that is not at hand is given the benefit of the doubt. */
 export function impliesSystem(impliedSystems: ReadonlySet<string> | undefined, system: string): boolean {
-  return impliedSystems === undefined || impliedSystems.has(system) || system === yesNo;
+  return impliedSystems === undefined || impliedSystems.has(system);
 }
