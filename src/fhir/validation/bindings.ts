@@ -110,11 +110,12 @@ export class Bindings {
     const extension = binding.extension?.find(({ url }) => url === maxValueSet);
     const maximum = (extension?.valueCanonical ?? extension?.valueUri) as string | undefined;
     const isWeak = binding.strength === 'preferred' || binding.strength === 'example';
+    // Under a weak binding HL7's validator does not refuse what is outside of the maximum; neither do we: it is a warning, as under extensible.
     const valueSet = isWeak ? maximum : binding.valueSet;
     const additional = additionalBindings(binding);
     if (valueSet === undefined) return { additional };
     const strength = binding.strength === 'required' ? 'required' : 'extensible';
-    return { bound: { strength, valueSet, maximum, system: this.soleSystem(valueSet) }, additional };
+    return { bound: { strength, valueSet, maximum: isWeak ? undefined : maximum, system: this.soleSystem(valueSet) }, additional };
   }
 }
 
