@@ -74,6 +74,15 @@ export class PartReader {
     return value as number;
   }
 
+  /** Milliseconds since 1970 of an instant in UTC with three decimals, the one spelling that is written. */
+  instant(name: string): number {
+    const text = String(this.#one(name).valueInstant);
+    const time = Date.parse(text);
+    if (Number.isNaN(time) || new Date(time).toISOString() !== text)
+      throw this.#problem(name, 'is no instant in UTC with milliseconds');
+    return time;
+  }
+
   bytes(name: string, sizeBytes: number): Uint8Array {
     return this.#hex(name, this.text(name), sizeBytes);
   }

@@ -49,7 +49,6 @@ function partsOfLeaf(parts: LeafParts): Part[] {
     return [
       hexPart('urlHash', parts.urlHash),
       { name: 'lastUpdated', valueInstant: new Date(parts.lastUpdated).toISOString() },
-      numberPart('lastUpdatedMs', parts.lastUpdated),
     ];
   return [
     hexPart('profileSet', parts.profileSetDigest),
@@ -64,7 +63,7 @@ function partsOfLeaf(parts: LeafParts): Part[] {
 function readLeafParts(leaf: PartReader): LeafParts {
   const kind = leaf.text('kind');
   if (kind === 'deletion')
-    return { kind, urlHash: leaf.bytes('urlHash', 32), lastUpdated: leaf.number('lastUpdatedMs') };
+    return { kind, urlHash: leaf.bytes('urlHash', 32), lastUpdated: leaf.instant('lastUpdated') };
   if (kind !== 'version') throw new ProofFormatError(`proof.leaf.kind "${kind}" is neither "version" nor "deletion"`);
   const block = digestOfCid(leaf.text('cid'));
   if (block === undefined) throw new ProofFormatError('proof.leaf.cid is no CIDv1 of a raw block (base32)');
