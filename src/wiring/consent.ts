@@ -1,10 +1,73 @@
 /** Starts the consent gate and the publisher's loop, and tells them where the Consents of a patient are. */
 import type { Clock } from '../base/clock.js';
 import { parseJson } from '../base/json.js';
+import type { Log } from '../base/log.js';
 import type { Resource } from '../base/resource.js';
 import type { Config } from '../config.js';
-import { createConsentGate, type RunningConsentGate } from '../consent/consent-gate.js';
-import { createConsentPublisher } from '../consent/publisher.js';
-import type { ConsentFilings } from '../fhir/services.js';
+import { createBlinder } from '../consent/blinder.js';
+import { startConsentGate } from '../consent/consent-gate.js';
+import type { ConsentGate } from '../consent/gate.js';
+import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
+import { compartmentPlan } from '../fhir/search/compartment.js';
+import type { SearchContext } from '../fhir/search/context.js';
 import type { Network } from './network.js';
 import type { Storage } from './storage.js';
+
+export interface Consent {
+  readonly gate: ConsentGate;
+  readonly publisher: ConsentPublisher;
+  close(): Promise<void>;
+}
+
+/** More Consents than any patient has. */
+const mostConsents = 1_000;
+
+export async function startConsent(
+  config: Config,
+  storage: Storage,
+  network: Network,
+  search: SearchContext,
+  clock: Clock,
+  log: Log,
+): Promise<Consent> {
+  const { catalog, keyRing } = storage;
+  const blinder = createBlinder(keyRing.derive('consent'));
+  const shared = { chain: network.publisherChain, registry: network.contracts.consentRegistry, blinder, clock };
+  const publisher = await startConsentPublisher({
+    ...shared,
+    state: catalog,
+    ring: keyRing,
+    source: { activeConsents: (patientId) => activeConsents(storage, search, patientId) },
+    onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),
+  });
+  const gate = await startConsentGate({
+    ...shared,
+    fromBlock: network.contracts.fromBlock,
+    changes: publisher,
+    contents: publisher,
+    implicitPolicy: config.consent.defaultPolicy,
+    maxStalenessMs: config.consent.maxStalenessMs,
+  });
+  return {
+    gate,
+    publisher,
+    async close() {
+      await gate.close();
+      await publisher.close();
+    },
+  };
+}
+
+/** The active Consents of a patient as they are stored, newest first. */
+async function activeConsents(
+  { catalog, records }: Storage,
+  search: SearchContext,
+  patientId: string,
+): Promise<Resource[]> {
+  const plan = compartmentPlan(search, 'Patient', patientId, ['Consent']);
+  const rows = await catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: mostConsents });
+  const consents = await Promise.all(
+    rows.map(async (row) => parseJson(Buffer.from(await records.open(row)).toString('utf8')) as unknown as Resource),
+  );
+  return consents.filter(({ status }) => status === 'active');
+}

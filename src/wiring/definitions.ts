@@ -18,7 +18,6 @@ export function loadActiveDefinitions(config: Config, log: Log): ActiveDefinitio
     unknownProfile: config.fhir.unknownProfile,
     bestPractice: false,
     checkReferenceTypes: true,
-    terminologyServer: null,
     demanded: {},
   });
 }

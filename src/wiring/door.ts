@@ -6,11 +6,9 @@ import { Committer } from '../commit/committer.js';
 import type { Config } from '../config.js';
 import { createFhirApp } from '../fhir/http/app.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
-import { proofOperations } from '../fhir/operations/proof.js';
-import { terminologyOperations } from '../fhir/operations/terminology-operations.js';
-import { validateOperation } from '../fhir/operations/validate.js';
+import { doorOperations } from '../fhir/operations/all.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
-import { createCursors } from '../fhir/search/cursor.js';
+import { Cursors } from '../fhir/interactions/cursors.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
@@ -60,7 +58,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   });
   const parameters = createParameters(definitions.current.definitions);
   const search = { parameters, blinder, baseUrl, clock };
-  const consent = await startConsent(config, storage, network, search, clock);
+  const consent = await startConsent(config, storage, network, search, clock, log);
   const verifier = await TokenVerifier.create(issuer.publicJwk, clock);
 
   const services: FhirServices = {
@@ -76,15 +74,15 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     opened: new OpenedCache(records),
     search,
     extractor: createExtractor(search),
-    cursors: createCursors(keyRing.derive('cursor')),
+    cursors: new Cursors(keyRing.derive('cursor')),
     validator: definitions.validator,
     gate: consent.gate,
     accessLog,
-    consents: consent.filings,
+    consents: consent.publisher,
     authenticate: (authorization) => verifier.verify(authorization),
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
-    operations: [validateOperation, ...terminologyOperations(() => definitions.current), ...proofOperations(proofs)],
+    operations: doorOperations({ definitions, proofs }),
     reportDefect,
   };
   const app = createFhirApp(services);
