@@ -1,0 +1,255 @@
+/** What an expression gives for FHIR JSON: values, types, places, and the environment that it may ask. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseJson } from '../../../src/base/json.js';
+import { compileFhirPath, FhirPathError, primitiveNode, Scope } from '../../../src/fhir/fhirpath/fhirpath.js';
+import { evaluate, model } from './support.js';
+
+const patient = {
+  resourceType: 'Patient',
+  id: 'p1',
+  active: true,
+  birthDate: '1974-12-25',
+  _birthDate: { extension: [{ url: 'http://x/time', valueDateTime: '1974-12-25T14:35:45-05:00' }] },
+  name: [
+    { use: 'official', family: 'Chalmers', given: ['Peter', 'James'] },
+    {
+      use: 'usual',
+      given: [null, 'Jim'],
+      _given: [{ extension: [{ url: 'http://x/hidden', valueBoolean: true }] }, null],
+    },
+  ],
+  contained: [{ resourceType: 'Organization', id: 'o1', name: 'Org' }],
+  managingOrganization: { reference: '#o1' },
+  generalPractitioner: [{ reference: 'Practitioner/x' }, { display: 'nobody' }],
+};
+const observation = (value: object) => ({ resourceType: 'Observation', status: 'final', ...value });
+
+describe('primitives with extensions', () => {
+  it('have their extensions, and exist without a value', () => {
+    assert.deepEqual(evaluate("birthDate.extension('http://x/time').value", patient), ['1974-12-25T14:35:45-05:00']);
+    assert.deepEqual(evaluate('name[1].given.count()', patient), [2]);
+    assert.deepEqual(evaluate('name[1].given.select(hasValue())', patient), [false, true]);
+    assert.deepEqual(evaluate("name[1].given.extension('http://x/hidden').value", patient), [true]);
+    assert.deepEqual(evaluate('name[0].given[0].extension', patient), []);
+  });
+
+  it('are inputs too', () => {
+    const path = compileFhirPath("extension('http://x').exists() and $this <= @2020", model, { type: 'date' });
+    const sibling = { extension: [{ url: 'http://x', valueBoolean: true }] };
+    assert.equal(path.test(primitiveNode(model, '2019', 'date', sibling)), true);
+    assert.equal(path.test(primitiveNode(model, '2021', 'date', sibling)), false);
+    assert.equal(path.test('2019'), false);
+  });
+});
+
+describe('decimals', () => {
+  it('keep the precision in which they were written', () => {
+    const exact = parseJson('{"resourceType":"Observation","valueQuantity":{"value":1.50,"unit":"x"}}');
+    assert.deepEqual(evaluate('value.value.precision()', exact), [2]);
+    assert.deepEqual(evaluate('value.value.toString()', exact), ['1.50']);
+    assert.deepEqual(evaluate('value.value = 1.5', exact), [true]);
+  });
+
+  it('are added without binary fractions', () => {
+    assert.deepEqual(evaluate('0.1 + 0.2 = 0.3'), [true]);
+    assert.deepEqual(evaluate('1.2 * 3'), [3.6]);
+  });
+
+  it('of twenty digits are told apart', () => {
+    const [a, b] = ['12345678901234567890.1', '12345678901234567890.2'].map((text) =>
+      parseJson(`{"resourceType":"Observation","valueQuantity":{"value":${text}}}`),
+    );
+    assert.deepEqual(evaluate('value.value = 12345678901234567890.1', a), [true]);
+    assert.deepEqual(evaluate('value.value = 12345678901234567890.1', b), [false]);
+  });
+});
+
+describe('choice elements', () => {
+  it('are reached by their name without the type, and by it only in the lenient mode', () => {
+    const quantity = observation({ valueQuantity: { value: 1, code: 'mg' } });
+    assert.deepEqual(evaluate('value.code', quantity), ['mg']);
+    assert.deepEqual(evaluate('valueQuantity.code', quantity), ['mg']);
+    assert.throws(() => evaluate('valueQuantity.code', quantity, {}, { strict: true }), { kind: 'semantic' });
+  });
+
+  it('are narrowed by type', () => {
+    const text = observation({ valueString: 'x' });
+    assert.deepEqual(evaluate('value.ofType(string)', text), ['x']);
+    assert.deepEqual(evaluate('value.ofType(Quantity)', text), []);
+    assert.deepEqual(evaluate('(value as CodeableConcept).text', text), []);
+    assert.deepEqual(evaluate('value is string', text), [true]);
+    assert.deepEqual(evaluate('value is Quantity', text), [false]);
+    assert.deepEqual(evaluate('value is Quantity', observation({})), []);
+  });
+
+  it('tell the type that they have', () => {
+    const values = compileFhirPath('Observation.value | Observation.status', model).values(
+      observation({ valueString: 'x' }),
+    );
+    assert.deepEqual(values, [
+      { value: 'x', type: 'string' },
+      { value: 'final', type: 'code' },
+    ]);
+  });
+});
+
+describe('typed values', () => {
+  it('name backbone elements by path, resources by type, and carry the sibling of a primitive', () => {
+    const bundle = { resourceType: 'Bundle', entry: [{ resource: patient }] };
+    const type = (expression: string, input: object) =>
+      compileFhirPath(expression, model)
+        .values(input)
+        .map((one) => one.type);
+    assert.deepEqual(type('entry', bundle), ['Bundle.entry']);
+    assert.deepEqual(type('entry.resource', bundle), ['Patient']);
+    assert.deepEqual(type('entry.resource.name.family', bundle), ['string']);
+    assert.deepEqual(type('name.count()', patient), ['System.Integer']);
+    assert.deepEqual(type('id', patient), ['id']);
+    const [date] = compileFhirPath('birthDate', model).values(patient);
+    assert.equal(date.element, patient._birthDate);
+  });
+
+  it('follow content references', () => {
+    const questionnaire = { resourceType: 'Questionnaire', item: [{ linkId: '1', item: [{ linkId: '2' }] }] };
+    assert.deepEqual(compileFhirPath('item.item', model).values(questionnaire)[0].type, 'Questionnaire.item');
+    assert.deepEqual(evaluate('repeat(item).linkId', questionnaire), ['1', '2']);
+  });
+});
+
+describe('places', () => {
+  it('say where in the tree a result hangs', () => {
+    const [name, given] = ["name.where(use = 'official')", 'name[0].given[1]'].map(
+      (expression) => compileFhirPath(expression, model).locate(patient)[0].place,
+    );
+    assert.deepEqual([name?.parent, name?.key, name?.index], [patient, 'name', 0]);
+    assert.deepEqual([given?.parent, given?.key, given?.index], [patient.name[0], 'given', 1]);
+  });
+
+  it('are those of the JSON key for a choice element', () => {
+    const quantity = observation({ valueQuantity: { value: 1 } });
+    const [value] = compileFhirPath('value', model).locate(quantity);
+    assert.deepEqual([value.type, value.place?.key, value.place?.index], ['Quantity', 'valueQuantity', undefined]);
+  });
+
+  it('are missing for computed values and for the input itself', () => {
+    const places = compileFhirPath('Patient | name.count()', model).locate(patient);
+    assert.deepEqual(
+      places.map((one) => one.place),
+      [undefined, undefined],
+    );
+  });
+});
+
+describe('the environment', () => {
+  it('resolves fragments inside the root resource, and asks for everything else', () => {
+    const asked: string[] = [];
+    const env = {
+      resolve(reference: string) {
+        asked.push(reference);
+        return reference === 'Practitioner/x' ? { resourceType: 'Practitioner', id: 'x' } : undefined;
+      },
+    };
+    assert.deepEqual(evaluate('managingOrganization.resolve().name', patient, env), ['Org']);
+    assert.deepEqual(evaluate('generalPractitioner.resolve().id', patient, env), ['x']);
+    assert.deepEqual(evaluate('generalPractitioner.where(resolve() is Practitioner).count()', patient, env), [1]);
+    assert.deepEqual(asked, ['Practitioner/x', 'Practitioner/x']);
+  });
+
+  it('gives %resource, %rootResource, %context and variables', () => {
+    const [contained] = patient.contained;
+    const env = { resource: contained, rootResource: patient, variables: { limit: 3 } };
+    assert.deepEqual(evaluate('%resource.id | %rootResource.id | %context.id', contained, env), ['o1', 'p1']);
+    assert.deepEqual(evaluate('%limit + 1', contained, env), [4]);
+    assert.throws(() => evaluate('%nothing', contained, env), { kind: 'execution' });
+    assert.deepEqual(evaluate("%`vs-observation-status` & %'ext-x'"), [
+      'http://hl7.org/fhir/ValueSet/observation-statushttp://hl7.org/fhir/StructureDefinition/x',
+    ]);
+  });
+
+  it('decides memberOf and conformsTo, and their absence is an error', () => {
+    const env = {
+      memberOf: (value: unknown, type: string, url: string) =>
+        url === 'vs' ? `${type} ${String(value)}` === 'code usual' : undefined,
+      conformsTo: (_: unknown, url: string) => (url === 'profile' ? true : undefined),
+    };
+    assert.deepEqual(evaluate("name[1].use.memberOf('vs')", patient, env), [true]);
+    assert.deepEqual(evaluate("name[0].use.memberOf('vs')", patient, env), [false]);
+    assert.deepEqual(evaluate("name[0].use.memberOf('other')", patient, env), []);
+    assert.deepEqual(evaluate("conformsTo('profile')", patient, env), [true]);
+    assert.throws(() => evaluate("conformsTo('other')", patient, env), { kind: 'execution' });
+    assert.throws(() => evaluate("name[0].use.memberOf('vs')", patient), { kind: 'execution' });
+  });
+
+  it('has one time for all of an evaluation, from its clock', () => {
+    let now = Date.UTC(2024, 1, 29, 10, 20, 30);
+    const scope = new Scope({ clock: { now: () => now++ } });
+    const at = (expression: string) => compileFhirPath(expression, model).evaluate(undefined, scope);
+    assert.deepEqual(at('now()'), ['2024-02-29T10:20:30.000Z']);
+    assert.deepEqual(at('now()'), ['2024-02-29T10:20:30.000Z']);
+    assert.deepEqual(at('today()'), ['2024-02-29']);
+    assert.deepEqual(at('timeOfDay()'), ['10:20:30.000']);
+    assert.deepEqual(at('today() + 1 year'), ['2025-02-28']);
+  });
+
+  it('hears of traces', () => {
+    const heard: unknown[] = [];
+    evaluate("name.trace('n', family).exists()", patient, { trace: (name, values) => heard.push([name, values]) });
+    assert.deepEqual(heard, [['n', ['Chalmers']]]);
+  });
+});
+
+describe('invariants', () => {
+  const test = (expression: string) => compileFhirPath(expression, model).test(patient);
+
+  it('hold when the result is true or something that is no boolean', () => {
+    assert.equal(test('active'), true);
+    assert.equal(test('name'), true);
+    assert.equal(test("'false'"), true);
+  });
+
+  it('are broken when it is false or nothing', () => {
+    assert.equal(test('active.not()'), false);
+    assert.equal(test('deceased'), false);
+    assert.equal(test('{}'), false);
+    assert.equal(test("birthDate > '1974-12-25'.toDate() "), false);
+  });
+
+  it('end in an error where several items stand for a boolean', () => {
+    assert.throws(() => test('name and true'), FhirPathError);
+    assert.throws(() => test('name.given > 1'), FhirPathError);
+  });
+});
+
+describe('errors', () => {
+  const thrown = (expression: string, strict = false) => {
+    try {
+      compileFhirPath(expression, model, { type: 'Patient', strict });
+    } catch (error) {
+      assert.ok(error instanceof FhirPathError);
+      return [error.kind, error.position];
+    }
+    return undefined;
+  };
+
+  it('of syntax tell the offset', () => {
+    assert.deepEqual(thrown('name.'), ['syntax', 5]);
+    assert.deepEqual(thrown("name = 'x"), ['syntax', 7]);
+    assert.deepEqual(thrown('name ; use'), ['syntax', 5]);
+    assert.deepEqual(thrown('@2020-13-01'), ['syntax', 0]);
+    assert.deepEqual(thrown('('.repeat(1000)), ['syntax', 200]);
+  });
+
+  it('of meaning are found at compile', () => {
+    assert.deepEqual(thrown('name.foo()'), ['semantic', 5]);
+    assert.deepEqual(thrown('name.first(1)'), ['semantic', 5]);
+    assert.deepEqual(thrown('name.ofType(Nothing)'), ['semantic', 12]);
+    assert.deepEqual(thrown('name is Nothing'), ['semantic', 5]);
+  });
+
+  it('of unknown elements are for the strict mode', () => {
+    assert.deepEqual(thrown('name.foo', true), ['semantic', 5]);
+    assert.equal(thrown('name.foo'), undefined);
+    assert.equal(thrown('name.given', true), undefined);
+  });
+});
