@@ -8,6 +8,7 @@ import { AppendConflict, type Catalog, type Entry, type Link, type VersionRecord
 import type { Plan } from '../../src/fhir/search/plan.js';
 import { packTerms } from '../../src/vault/blinder.js';
 import { CatalogModel } from './catalog-model.js';
+import { plain } from './plain.js';
 
 export interface OpenedCatalog {
   readonly catalog: Catalog;
@@ -303,15 +304,4 @@ function randomPlan(random: (below: number) => number, depth: number): Plan {
     default:
       return random(10) === 0 ? { kind: 'none' } : { kind: 'all' };
   }
-}
-
-/** Byte strings of any class become hexadecimal text. */
-function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, member: unknown) => {
-      if (member instanceof Uint8Array) return Buffer.from(member).toString('hex');
-      const buffer = member as { type?: string; data?: number[] };
-      return buffer?.type === 'Buffer' ? Buffer.from(buffer.data!).toString('hex') : member;
-    }),
-  );
 }
