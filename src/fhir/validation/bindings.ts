@@ -115,7 +115,10 @@ export class Bindings {
     const additional = additionalBindings(binding);
     if (valueSet === undefined) return { additional };
     const strength = binding.strength === 'required' ? 'required' : 'extensible';
-    return { bound: { strength, valueSet, maximum: isWeak ? undefined : maximum, system: this.soleSystem(valueSet) }, additional };
+    return {
+      bound: { strength, valueSet, maximum: isWeak ? undefined : maximum, system: this.soleSystem(valueSet) },
+      additional,
+    };
   }
 }
 

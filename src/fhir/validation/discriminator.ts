@@ -164,10 +164,12 @@ function follow(node: ProfileNode, step: Step, trees: Trees): ProfileNode[] {
   }
 }
 
-const isExtension = ({ element }: ProfileNode, url: string): boolean => element.type?.[0]?.profile?.includes(url) === true;
+const isExtension = ({ element }: ProfileNode, url: string): boolean =>
+  element.type?.[0]?.profile?.includes(url) === true;
 
 /** The slices of a slice say more than it does. */
-const innermost = (slice: ProfileNode): ProfileNode[] => (slice.slices.length > 0 ? slice.slices.flatMap(innermost) : [slice]);
+const innermost = (slice: ProfileNode): ProfileNode[] =>
+  slice.slices.length > 0 ? slice.slices.flatMap(innermost) : [slice];
 
 const childOf = (node: ProfileNode, name: string): ProfileNode | undefined =>
   node.children.get(name) ?? node.children.get(`${name}[x]`);

@@ -13,6 +13,12 @@ const name = "name.matches('[A-Z]([A-Za-z0-9_]){0,254}')";
 
 const errata: readonly Erratum[] = [
   {
+    // rng-2: quantities of the same unit text are compared by value, whatever their codes.
+    published: 'low.empty() or high.empty() or (low <= high)',
+    corrected:
+      'low.empty() or high.empty() or iif((low.unit = high.unit) or (low.unit.empty() and high.unit.empty()), low.value <= high.value, low <= high)',
+  },
+  {
     // ras-2: no probability is no breach.
     published: 'probability is decimal implies (probability as decimal) <= 100',
     corrected: '(probability.exists() and (probability is decimal)) implies ((probability as decimal) <= 100)',

@@ -12,7 +12,7 @@ export function fhirPaths(definitions: Definitions): FhirPaths {
   const compiled = new Map<string, CompiledPath>();
   return {
     compile(expression, type) {
-      const key = `${type}\n${expression}`;
+      const key = `${type ?? ''}\n${expression}`;
       let path = compiled.get(key);
       if (!path) compiled.set(key, (path = compileFhirPath(expression, model, { type })));
       return path;

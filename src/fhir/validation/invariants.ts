@@ -13,7 +13,7 @@ import type { Property, Shape } from './shapes.js';
 /** The FHIRPath engine, as far as invariants need it. */
 export interface FhirPaths {
   /** @param type type of the input: a type name or the path of a backbone element. @throws FhirPathError when it cannot be compiled. */
-  compile(expression: string, type: string): CompiledPath;
+  compile(expression: string, type: string | undefined): CompiledPath;
   /** Variables and functions for one resource. */
   scope(run: Run, frame: Frame): unknown;
   /** Input for a primitive value with its companion. */
@@ -71,6 +71,16 @@ export class Invariants {
   holds(run: Run, expression: string, holder: Holder): boolean {
     const path = this.path(expression, holder.type);
     return path === undefined || path.test(holder.object, this.scopeOf(run));
+  }
+
+  /** What is wrong with the syntax of a FHIRPath expression; undefined when nothing is. */
+  problemOf(expression: string): string | undefined {
+    try {
+      this.paths.compile(expression, undefined);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   private path(expression: string, type: string): CompiledPath | undefined {

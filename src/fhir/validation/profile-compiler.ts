@@ -63,8 +63,7 @@ export class ProfileCompiler {
 
   private binding({ binding }: ElementDefinition, property: Property | undefined): ItemCheck | undefined {
     const base = property?.binding;
-    if (!binding || isSameBinding(binding, base))
-      return undefined;
+    if (!binding || isSameBinding(binding, base)) return undefined;
     return (run, item) => run.engine.bindings.checkBinding(run, binding, item.type, item.value, item.path);
   }
 

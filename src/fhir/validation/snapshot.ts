@@ -19,6 +19,14 @@ export function withSnapshot(
   return complete(definition, definitions, 0);
 }
 
+/** Places in the differential of elements that the base does not have; none when the base is not at hand. */
+export function unmatchedElements(definition: StructureDefinition, definitions: Definitions): number[] {
+  const base = definition.baseDefinition && definitions.structureDefinition(definition.baseDefinition);
+  const elements = base && complete(base, definitions, 0)?.snapshot?.element;
+  if (!elements || !definition.differential) return [];
+  return new Overlay(profileTree(elements), definitions, 0).apply(definition.differential.element);
+}
+
 const maxBases = 30;
 
 function complete(
@@ -48,11 +56,14 @@ class Overlay {
     private readonly depth: number,
   ) {}
 
-  apply(differential: readonly ElementDefinition[]): void {
-    for (const element of differential) {
+  /** @returns the places of elements that the tree does not have. */
+  apply(differential: readonly ElementDefinition[]): number[] {
+    return differential.flatMap((element, at) => {
       const node = this.find(element);
-      if (node) (node as { element: ElementDefinition }).element = merged(node.element, element);
-    }
+      if (!node) return [at];
+      (node as { element: ElementDefinition }).element = merged(node.element, element);
+      return [];
+    });
   }
 
   /** The node that `element` is about, made when it is new: a slice, or an element inside of a type. */
