@@ -11,7 +11,7 @@ import { createLog, type Log } from './base/log.js';
 import type { Config } from './config.js';
 import { TokenIssuer, type TokenClaims } from './smart/token-issuer.js';
 import { openDoor, type Door } from './wiring/door.js';
-import { loadActiveDefinitions } from './wiring/definitions.js';
+import { loadActiveDefinitions, loadUploads } from './wiring/definitions.js';
 import { connectNetwork } from './wiring/network.js';
 import { openStorage } from './wiring/storage.js';
 
@@ -59,6 +59,7 @@ export async function createServer(
     const storage = await openStorage(config);
     opened.push(storage.close);
     const definitions = loadActiveDefinitions(config, log);
+    await loadUploads(definitions, storage);
     const network = await connectNetwork(config, storage.keyRing, baseUrl, definitions.current.profileSet.digest, log);
     opened.push(network.close);
     door = await openDoor({ config, baseUrl, clock, log, storage, definitions, network, issuer });

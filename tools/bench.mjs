@@ -2,6 +2,6 @@
 import { setup } from './setup.mjs';
 
 await setup();
-const name = process.argv[2] ?? 'server';
+const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'server';
 if (!/^[a-z-]+$/.test(name)) throw new Error(`no such bench: ${name}`);
 await import(`../dist/bench/${name}.js`);

@@ -1,7 +1,13 @@
-/** Loads R4's definitions and the packages in profiles/ and of the configuration. */
+/** Loads R4's definitions and the packages in profiles/ and of the configuration; puts uploaded definitions in force. */
 import path from 'node:path';
+import { parseJson } from '../base/json.js';
 import type { Log } from '../base/log.js';
+import type { Resource } from '../base/resource.js';
+import type { Draft } from '../commit/draft.js';
 import type { Config } from '../config.js';
+import type { CanonicalResource } from '../fhir/definitions/types.js';
+import { definitionTypes } from '../fhir/packages/compact.js';
+import type { Storage } from './storage.js';
 import { loadDefinitions } from '../fhir/definitions/definitions.js';
 import { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { loadPackages } from '../fhir/packages/load-packages.js';
@@ -20,4 +26,56 @@ export function loadActiveDefinitions(config: Config, log: Log): ActiveDefinitio
     checkReferenceTypes: true,
     demanded: {},
   });
+}
+
+/** Uploads are few; a page holds this many. */
+const pageSize = 500;
+
+/** Puts in force what the store holds of uploaded definitions (at start). */
+export async function loadUploads(definitions: ActiveDefinitions, storage: Storage): Promise<void> {
+  const { catalog, names } = storage;
+  const asOf = catalog.head().seq;
+  const uploads: CanonicalResource[] = [];
+  for (const type of definitionTypes) {
+    let after: number | undefined;
+    for (;;) {
+      const plan = { kind: 'term', term: names.type(type) } as const;
+      const rows = await catalog.search({ plan, asOf, order: 'oldest', after, limit: pageSize });
+      for (const row of rows) uploads.push(canonical(await storage.records.open(row)));
+      if (rows.length < pageSize) break;
+      after = rows.at(-1)?.leafIndex;
+    }
+  }
+  definitions.putAll(uploads);
+}
+
+/** Takes in what a commit did to uploaded definitions: before its answer leaves. */
+export function definitionsAfterCommit(definitions: ActiveDefinitions, storage: Storage) {
+  return async (drafts: readonly Draft[]): Promise<void> => {
+    for (const { resourceType, id, versionId, isDeleted, resource } of drafts) {
+      if (!definitionTypes.has(resourceType)) continue;
+      const before = await previous(storage, resourceType, id, versionId);
+      if (before !== undefined && (isDeleted || !isSameDefinition(before, resource))) definitions.remove(before);
+      if (!isDeleted && resource !== undefined) definitions.put(resource as CanonicalResource);
+    }
+  };
+}
+
+async function previous(
+  { catalog, names, records }: Storage,
+  type: string,
+  id: string,
+  versionId: number,
+): Promise<CanonicalResource | undefined> {
+  if (versionId === 1) return undefined;
+  const row = await catalog.version(names.resource(type, id), versionId - 1);
+  return row === undefined || row.isDeleted ? undefined : canonical(await records.open(row));
+}
+
+function isSameDefinition(before: CanonicalResource, after: Resource | undefined): boolean {
+  return after !== undefined && after.url === before.url && after.version === before.version;
+}
+
+function canonical(json: Uint8Array): CanonicalResource {
+  return parseJson(Buffer.from(json).toString('utf8')) as unknown as CanonicalResource;
 }

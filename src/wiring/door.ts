@@ -10,12 +10,15 @@ import { doorOperations } from '../fhir/operations/all.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
 import { createExtractor } from '../fhir/search/extract.js';
+import type { SearchContext } from '../fhir/search/context.js';
 import { createParameters } from '../fhir/search/parameters.js';
+import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
 import { TokenVerifier } from '../smart/token-verifier.js';
 import { startAnchoring } from './anchoring.js';
 import { startConsent } from './consent.js';
+import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
 import type { Network } from './network.js';
 import type { Storage } from './storage.js';
@@ -56,8 +59,19 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     leafOf: inForce.leafOf,
     onCommit: () => anchorer.notify(),
   });
-  const parameters = createParameters(definitions.current.definitions);
-  const search = { parameters, blinder, baseUrl, clock };
+  let parameters = createParameters(definitions.current.definitions);
+  definitions.onChange((snapshot) => {
+    parameters = createParameters(snapshot.definitions);
+  });
+  const search: SearchContext = {
+    get parameters() {
+      return parameters;
+    },
+    blinder,
+    baseUrl,
+    clock,
+    terminology: searchTerminology(() => definitions.current.terminology),
+  };
   const consent = await startConsent(config, storage, network, search, clock, log);
   const verifier = await TokenVerifier.create(issuer.publicJwk, clock);
 
@@ -79,6 +93,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     gate: consent.gate,
     accessLog,
     consents: consent.publisher,
+    afterCommit: definitionsAfterCommit(definitions, storage),
     authenticate: (authorization) => verifier.verify(authorization),
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),

@@ -43,7 +43,8 @@ export async function connectNetwork(
   const folder = path.join(config.dataDir, 'chain');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const keys = keysFor(config, keyRing);
-  const { url, chainId, journal, stop } = await connect(config, keys, log);
+  const endpoint = await connect(config, keys, log);
+  const { url, chainId, journal } = endpoint;
   const chainWith = (privateKey: Uint8Array) => createEthersChain({ url, chainId, privateKey, journal });
   const deployer = chainWith(keys.deployer);
   try {
@@ -67,12 +68,12 @@ export async function connectNetwork(
       ratify,
       async close() {
         await Promise.all([deployer, ...chains].map((chain) => chain.close()));
-        await stop();
+        await endpoint.stop();
       },
     };
   } catch (error) {
     await deployer.close();
-    await stop();
+    await endpoint.stop();
     throw error;
   }
 }
