@@ -12,6 +12,7 @@ import { Temporal } from './temporal.js';
 import type { Collection } from './values.js';
 
 const largestInteger = 2_147_483_647;
+const longestText = 10_000_000;
 
 /** An operation on two single values; empty when one of them is. */
 function operation(
@@ -70,7 +71,7 @@ function sumType(left: Code, right: Code): TypeInfo | undefined {
 export function add(left: Code, right: Code, sign: 1 | -1): Code {
   const text = sign === 1 ? '+' : '-';
   const compute = (a: SystemValue, b: SystemValue) => {
-    if (sign === 1 && typeof a === 'string' && typeof b === 'string') return a + b;
+    if (sign === 1 && typeof a === 'string' && typeof b === 'string') return joined(a, b);
     const sum = onNumbers(
       a,
       b,
@@ -160,7 +161,12 @@ export function concatenate(left: Code, right: Code): Code {
   };
   const l = text(left);
   const r = text(right);
-  return { type: systemTypes.string, single: true, run: (focus, scope) => l(focus, scope) + r(focus, scope) };
+  return { type: systemTypes.string, single: true, run: (focus, scope) => joined(l(focus, scope), r(focus, scope)) };
+}
+
+function joined(a: string, b: string): string {
+  if (a.length + b.length > longestText) throw executionError('the text is too long');
+  return a + b;
 }
 
 /** `-x`. The string form exists for `sort(-name)` alone and is refused elsewhere. */

@@ -1,6 +1,10 @@
 /** Exact decimals. Spec: https://hl7.org/fhirpath/N1/#decimal */
 
+import { executionError } from './errors.js';
+
 const form = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
+/** Numbers of more digits are refused as the result of a multiplication. */
+const largestCoefficient = 10n ** 1000n;
 /** Digits kept by a division that does not end. */
 const divisionDigits = 20;
 /** Exponents beyond this are no quantities of this world, and would cost memory. */
@@ -77,8 +81,11 @@ export class Decimal {
     return this.plus(other.negated());
   }
 
+  /** @throws FhirPathError `execution` when the product has more than 1,000 digits. */
   times(other: Decimal): Decimal {
-    return new Decimal(this.coefficient * other.coefficient, this.scale + other.scale);
+    const product = this.coefficient * other.coefficient;
+    if (product > largestCoefficient || product < -largestCoefficient) throw executionError('the number is too long');
+    return new Decimal(product, this.scale + other.scale);
   }
 
   negated(): Decimal {

@@ -158,6 +158,7 @@ function scopeOf(env: FhirPathEnv | Scope, input: Item | undefined): Scope {
   if (!(env instanceof Scope)) return new Scope(env, input);
   env.input = input;
   env.defined = undefined;
+  env.visits = 0;
   return env;
 }
 

@@ -172,25 +172,34 @@ export function mixed(left: Code, right: Code): Pick<Code, 'type' | 'among'> & {
   return { type: undefined, among, wraps: true };
 }
 
-/** `left | right`: without duplicates. */
+/** `left | right`: without duplicates. A chain of unions becomes one. */
 export function union(left: Code, right: Code): Code {
   if (left.isEmpty && right.isEmpty) return emptyCode;
   const { type, among, wraps } = mixed(left, right);
+  const parts = [left, right].flatMap((code) => code.parts ?? [code]).filter((code) => !code.isEmpty);
   return {
     type,
     among,
     single: false,
-    parts: [left, right].flatMap((code) => code.parts ?? [code]),
+    parts,
     run: (focus, scope) => {
-      const a = left.run(focus, scope);
-      const b = right.run(focus, scope);
-      if (b === undefined && !Array.isArray(a)) return wraps ? selfTyped(a, left.type) : a;
-      if (a === undefined && !Array.isArray(b)) return wraps ? selfTyped(b, right.type) : b;
-      if (!wraps) return new DistinctItems().addAll(a, type).addAll(b, type).items;
-      const items = new DistinctItems().addAll(selfTyped(a, left.type), undefined);
-      return items.addAll(selfTyped(b, right.type), undefined).items;
+      let only: Item | undefined;
+      let items: DistinctItems | undefined;
+      for (const part of parts) {
+        const own = part.run(focus, scope);
+        if (own === undefined) continue;
+        const found = wraps ? selfTyped(own, part.type) : own;
+        if (items === undefined && only === undefined && !Array.isArray(found)) {
+          only = found;
+          continue;
+        }
+        if (items === undefined) items = new DistinctItems().addAll(only, type);
+        items.addAll(found, type);
+        scope.visit(items.items.length);
+      }
+      return items ? items.items : only;
     },
-    exists: (focus, scope) => !isEmpty(left.run(focus, scope)) || !isEmpty(right.run(focus, scope)),
+    exists: (focus, scope) => parts.some((part) => !isEmpty(part.run(focus, scope))),
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.js';
 import { systemClock } from '../../base/clock.js';
 import { Temporal } from './temporal.js';
+import { executionError } from './errors.js';
 import type { Collection, Item, JsonObject } from './values.js';
 
 /** All optional: an expression that needs what is missing ends in a FhirPathError of kind `execution`. */
@@ -27,6 +28,9 @@ export interface FhirPathEnv {
   trace?(name: string, values: readonly unknown[]): void;
 }
 
+/** Items that one evaluation may visit: a second or so of work. */
+const mostVisits = 10_000_000;
+
 /** An environment prepared for many evaluations: make one for a resource and pass it to each. Not for two evaluations at once. */
 export class Scope {
   /** `$index` and `$total` of the innermost loop. */
@@ -36,6 +40,8 @@ export class Scope {
   tree: { readonly root: Item; readonly below: readonly Item[] } | undefined;
   /** What `defineVariable()` has set in the evaluation that is running. */
   defined: Map<string, Collection> | undefined;
+  /** Items visited by the evaluation that is running. */
+  visits = 0;
   private moment: Temporal | undefined;
 
   constructor(
@@ -43,6 +49,12 @@ export class Scope {
     /** Input of the evaluation that is running. */
     public input: Item | undefined = undefined,
   ) {}
+
+  /** Counts work done. @throws FhirPathError `execution` when an evaluation does too much. */
+  visit(items = 1): void {
+    this.visits += items;
+    if (this.visits > mostVisits) throw executionError('the expression takes too long on these data');
+  }
 
   get resource(): Item | undefined {
     return (this.env.resource ?? this.input) as Item | undefined;

@@ -105,5 +105,11 @@ describe('odd text', () => {
     assert.throws(() => path('('.repeat(100_000)), FhirPathError);
     assert.throws(() => path(`${'-'.repeat(100_000)}1`), FhirPathError);
     assert.throws(() => path("'a'.power(2)").evaluate(undefined), FhirPathError);
+    const many = Array.from({ length: 60 }, (_, i) => i).join(' | ');
+    assert.throws(() => path(`(${many}).aggregate($total + $total, 'x')`).evaluate(undefined), FhirPathError);
+    assert.throws(() => path(`(${many}).aggregate($total * $total, 1.5)`).evaluate(undefined), FhirPathError);
+    assert.throws(() => path(`(${many}).aggregate($total.replace('', 'xx'), 'x')`).evaluate(undefined), FhirPathError);
+    const nested = Array.from({ length: 5 }, () => `(${many}).select(`).join('') + '1' + ')'.repeat(5);
+    assert.throws(() => path(nested).evaluate(undefined), FhirPathError);
   });
 });

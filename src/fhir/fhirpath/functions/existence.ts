@@ -42,6 +42,7 @@ export const existenceFunctions: FunctionTable = {
               break;
             }
             scope.index += 1;
+            scope.visit();
           }
         scope.index = outer;
         return answer;
@@ -115,6 +116,7 @@ export function some(target: Code, criteria: Code): (focus: Item | undefined, sc
           break;
         }
         scope.index += 1;
+        scope.visit();
       }
     scope.index = outer;
     return answer;

@@ -1,15 +1,11 @@
 /** Spec: https://hl7.org/fhirpath/N1/#filtering-and-projection */
 import { truthOf, type Code } from '../code.js';
 import { DistinctItems, selfTyped } from '../distinct.js';
-import { executionError } from '../errors.js';
 import { ofTypeOperator } from '../type-operators.js';
 import { addTo, collectionOf, itemsOf, type Item } from '../values.js';
 import { lambda } from './arguments.js';
 import { some } from './existence.js';
 import type { CallSite, FunctionTable } from './registry.js';
-
-/** A `repeat` that finds more than this is a mistake, not a tree. */
-const mostRepeated = 1_000_000;
 
 export const filteringFunctions: FunctionTable = {
   where: {
@@ -39,6 +35,7 @@ export const filteringFunctions: FunctionTable = {
           for (const item of itemsOf(items)) {
             addTo(found, run(item, scope));
             scope.index += 1;
+            scope.visit();
           }
           scope.index = outer;
           return collectionOf(found);
@@ -82,6 +79,7 @@ export function whereCode(target: Code, criteria: Code): Code {
         for (const item of items as readonly Item[]) {
           if (holds(item, scope) === true) found.push(item);
           scope.index += 1;
+          scope.visit();
         }
         answer = found.length > 1 ? found : found[0];
       }
@@ -104,12 +102,12 @@ function repeatCode(site: CallSite): Code {
       let round = itemsOf(selfTyped(target.run(focus, scope), target.type));
       while (round.length > 0) {
         const next: Item[] = [];
+        scope.visit(round.length * 10);
         for (const item of round) {
           for (const child of itemsOf(selfTyped(run(item, scope), undefined))) {
             if (found.add(child, undefined)) next.push(child);
           }
         }
-        if (found.items.length > mostRepeated) throw executionError('repeat() does not end');
         round = next;
       }
       return collectionOf(found.items);

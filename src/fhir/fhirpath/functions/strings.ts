@@ -90,7 +90,10 @@ function withTexts(compute: (text: string, first: string, second: string) => str
         const value = text(focus, scope);
         const a = first(focus, scope);
         const b = second(focus, scope);
-        return value === undefined || a === undefined || b === undefined ? undefined : compute(value, a, b);
+        if (value === undefined || a === undefined || b === undefined) return undefined;
+        // The longest result: the replacement at every position.
+        scope.visit((value.length + 1) * (b.length + 1));
+        return compute(value, a, b);
       });
     },
   };
@@ -111,6 +114,7 @@ function patternFunction(
       return singleCode(boolean, (focus, scope) => {
         const value = text(focus, scope);
         if (value === undefined) return undefined;
+        scope.visit(1 + (value.length >> 6));
         if (fixed) return fixed(value);
         const source = pattern(focus, scope);
         return source === undefined ? undefined : prepare(compilePattern(source))(value);
@@ -145,6 +149,8 @@ function joinCode(site: Parameters<FunctionDefinition['compile']>[0]) {
       if (typeof value !== 'string') throw executionError('join(): an item is no string');
       return value;
     });
-    return texts.join(separator(focus, scope) ?? '');
+    const between = separator(focus, scope) ?? '';
+    scope.visit(texts.reduce((sum, text) => sum + text.length + between.length, 0));
+    return texts.join(between);
   });
 }

@@ -34,9 +34,12 @@ export const treeFunctions: FunctionTable = {
           if (items !== undefined && items === scope.resource && !navigator.locate) {
             // Invariants such as dom-3 walk the whole resource again and again.
             if (scope.tree?.root !== items) scope.tree = { root: items, below: treeBelow(items, undefined, navigator) };
+            scope.visit(scope.tree.below.length);
             return collectionOf(scope.tree.below);
           }
-          return collectionOf(itemsOf(items).flatMap((item) => treeBelow(item, target.type, navigator)));
+          const found = itemsOf(items).flatMap((item) => treeBelow(item, target.type, navigator));
+          scope.visit(found.length);
+          return collectionOf(found);
         },
       };
     },

@@ -102,6 +102,7 @@ function aggregateCode(site: CallSite): Code {
         scope.total = total;
         total = run(item, scope);
         scope.index += 1;
+        scope.visit();
       }
       scope.index = outer.index;
       scope.total = outer.total;
