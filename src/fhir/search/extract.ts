@@ -10,7 +10,6 @@ import { compartmentText, linkText, resourceName, typeTerm, type TermSource } fr
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
 import type { Selected } from './expression.js';
-import { isPlainToken } from './implied.js';
 import { intervalOf } from './interval.js';
 import { nearTexts, positionOf } from './near.js';
 import { numberRangeOf, numberTexts } from './number.js';
@@ -19,10 +18,10 @@ import { measuredRangeOf, quantityTexts } from './quantity.js';
 import { referenceOf, referenceTexts } from './reference.js';
 import { targetTypeOf } from './reference-text.js';
 import { sortRangeOf, type SortKeys } from './sort-keys.js';
-import { isUsual, presenceText, sourceKey, sourcesOf, type Source } from './sources.js';
+import { sourceKey, sourcesOf, type Source } from './sources.js';
 import { fieldsOf, stringTexts } from './string.js';
 import { contentWords, narrativeWords, wordTerm } from './full-text.js';
-import { phoneticText } from './phonetic.js';
+import { hasSounds, phoneticText } from './phonetic.js';
 import { tokenTexts } from './token.js';
 import { uriTexts } from './uri.js';
 
@@ -79,33 +78,28 @@ function extract(services: ExtractorServices, resource: Resource): Extracted {
   return { terms: packTerms(terms), links: [...links.values()], sortKeys, patients };
 }
 
-function presenceTexts(
-  { selection, key, presence }: Source,
-  values: readonly Selected[],
-  emit: (text: string) => void,
-): void {
-  const usual = isUsual(selection);
-  for (const targetType of presence) {
+function presenceTexts({ presence, isUsual }: Source, values: readonly Selected[], emit: (text: string) => void): void {
+  for (const { targetType, text } of presence) {
     const isPresent =
       targetType === undefined ? values.length > 0 : values.some(({ value }) => targetTypeOf(value) === targetType);
-    if (isPresent !== usual) emit(presenceText(selection, key, targetType));
+    if (isPresent !== isUsual) emit(text);
   }
 }
 
 function indexValue(
   { blinder, baseUrl }: ExtractorServices,
-  { key, searchType, selection }: Source,
+  { key, searchType, isPlain }: Source,
   { value, type, text }: Selected,
   emit: (text: string) => void,
   links: Map<string, Link>,
 ): void {
   switch (searchType) {
     case 'token':
-      return tokenTexts(key, value, type, isPlainToken(selection), emit);
+      return tokenTexts(key, value, type, isPlain, emit);
     case 'string':
       for (const field of fieldsOf(value)) {
         stringTexts(key, field, emit);
-        if (/\.name(\.\w+)?$/.test(selection.key)) phoneticText(key, field, emit);
+        if (hasSounds(key)) phoneticText(key, field, emit);
       }
       return;
     case 'date': {

@@ -109,7 +109,7 @@ function pointsTo(text: string, wanted: ReferenceValue, baseUrl: string): boolea
     if (wanted.id !== literal.id || (wanted.type !== undefined && wanted.type !== literal.type)) return false;
     return wanted.version === undefined || wanted.version === literal.version;
   }
-  if (text.startsWith('#')) return false;
+  if (text.startsWith('#') || /^[A-Z][A-Za-z]*\?/.test(text)) return false;
   const asked = wanted.url ?? (wanted.type === undefined ? wanted.id : undefined);
   return asked === text || asked === text.replace(/\|[^|]*$/, '').replace(/\/_history\/[^/]+$/, '');
 }

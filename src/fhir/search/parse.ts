@@ -3,14 +3,15 @@
  *
  * Spec: https://hl7.org/fhir/R4/search.html
  */
-import type { Condition, Modifier, Value } from './condition.js';
+import { FhirError } from '../../base/outcome.js';
+import type { Condition, Modifier, TypedCondition, Value } from './condition.js';
 import { limitsOf, type SearchContext } from './context.js';
 import { parseDateValue } from './date.js';
 import { splitUnescaped, unescapeValue } from './escape.js';
 import { parseFilter } from './filter.js';
 import { parseWordQuery } from './full-text.js';
 import type { Component, Parameter } from './parameters.js';
-import { badModifier, invalid, notOffered, tooCostly, unknownParameter } from './problems.js';
+import { badModifier, invalid, notOffered, tooCostly, unknownParameter, UnknownParameter } from './problems.js';
 import { parseNearValue } from './near.js';
 import { parseNumberValue } from './number.js';
 import { parseQuantityValue } from './quantity.js';
@@ -92,11 +93,29 @@ function parseChain(
   const offered = types.filter((one) => isOffered(context, one, next));
   if (offered.length === 0)
     throw unknownParameter(context.parameters, types.length === 1 ? types[0] : 'Resource', next);
-  const targets = offered.map((one) => ({
-    type: one,
-    condition: parseCondition(context, one, rest, value, depth + 1),
-  }));
-  return { kind: 'chain', type, parameter, targets };
+  return { kind: 'chain', type, parameter, targets: targetsOf(context, offered, rest, value, depth + 1) };
+}
+
+/** The rest of a chain on each type that it makes sense for. @throws the first refusal when there is no such type. */
+function targetsOf(
+  context: SearchContext,
+  types: readonly string[],
+  rest: string,
+  value: string,
+  depth: number,
+): TypedCondition[] {
+  const targets: TypedCondition[] = [];
+  let refusal: unknown;
+  for (const type of types) {
+    try {
+      targets.push({ type, condition: parseCondition(context, type, rest, value, depth) });
+    } catch (error) {
+      if (!(error instanceof UnknownParameter) && !(error instanceof FhirError)) throw error;
+      refusal ??= error;
+    }
+  }
+  if (targets.length === 0) throw refusal;
+  return targets;
 }
 
 /** What a reference parameter can point to: its targets, narrowed by `where(resolve() is Type)`; all types when nothing is said. */

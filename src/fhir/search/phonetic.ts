@@ -34,6 +34,11 @@ export function soundsOf(text: string): string[] {
     .filter((sound) => sound !== undefined);
 }
 
+/** Names have sounds; `key` ends with the kind of search. */
+export function hasSounds(key: string): boolean {
+  return key.includes('.name');
+}
+
 export function phoneticText(key: string, field: string, emit: (text: string) => void): void {
   for (const sound of soundsOf(field)) emit(termText(key, 'z', sound));
 }

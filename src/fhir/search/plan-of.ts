@@ -23,7 +23,7 @@ import { planReference } from './reference.js';
 import { planPresent, sourceKey } from './sources.js';
 import { planContains, planExact, planStartsWith } from './string.js';
 import { wordsOf } from './text.js';
-import { isWordIndexed, ofTypeText, planToken, wordText } from './token.js';
+import { isWordFound, ofTypeText, planToken, wordText } from './token.js';
 import { planAbove, planBelow, planUri } from './uri.js';
 import type { Subqueries } from './subqueries.js';
 import { targetTypesOf } from './parse.js';
@@ -221,9 +221,11 @@ function planValue(
   const open = () => upTo(present().may);
   switch (value.kind) {
     case 'token': {
-      if (modifier === 'identifier') return planToken(blinder, `${key}.identifier`, value, false, undefined, open);
+      if (modifier === 'identifier')
+        return planToken(blinder, `${key}.identifier`, value, false, true, undefined, open);
       const isPlain = isPlainToken(selection);
-      return planToken(blinder, key, value, isPlain, impliedSystems(context.parameters, selection), open);
+      const isIdentifier = selection.types.length === 1 && selection.types[0] === 'Identifier';
+      return planToken(blinder, key, value, isPlain, isIdentifier, impliedSystems(context.parameters, selection), open);
     }
     case 'of-type':
       return exactly({ kind: 'term', term: blinder.term(ofTypeText(key, value.system, value.code, value.value)) });
@@ -278,7 +280,7 @@ function planComponent(planning: Planning, parameter: Parameter, component: Comp
 
 /** Every word of `text` begins a word of a display. */
 function planDisplay({ context }: Planning, key: string, text: string, open: () => Bounds): Bounds {
-  const words = wordsOf(text).filter(isWordIndexed);
+  const words = wordsOf(text).filter(isWordFound);
   if (words.length === 0) return open();
   return upTo(planAnd(words.map((word) => ({ kind: 'term', term: context.blinder.term(wordText(key, word)) }))));
 }

@@ -81,8 +81,12 @@ export function referenceOf(value: unknown, baseUrl: string): IndexedReference {
   };
 }
 
+/** `Type?criteria`. */
+const conditional = /^[A-Z][A-Za-z]*\?/;
+
 function pointer(text: string, baseUrl: string): IndexedReference {
-  if (text.startsWith('#')) return {};
+  // Contained resources are no resources of their own; criteria are not resolved yet and point nowhere.
+  if (text.startsWith('#') || conditional.test(text)) return {};
   const target = localTarget(text, baseUrl);
   return target ? { target } : { url: text };
 }

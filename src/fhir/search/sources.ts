@@ -7,6 +7,7 @@ import type { Selection } from './expression.js';
 import type { Parameter, SearchParameters, SearchType } from './parameters.js';
 import { termText, type TermSource } from './blind.js';
 import { exactly, not, type Bounds } from './bounds.js';
+import { isPlainToken } from './implied.js';
 
 /** A selection and how its values are indexed. */
 export interface Source {
@@ -14,8 +15,18 @@ export interface Source {
   readonly key: string;
   readonly searchType: SearchType;
   readonly selection: Selection;
-  /** Target types that parameters ask for: presence is told for each (undefined: for any). */
-  readonly presence: readonly (string | undefined)[];
+  /** Presence is told for each target type that a parameter asks for, and for any. */
+  readonly presence: readonly Presence[];
+  /** Absence, not presence, has a term. */
+  readonly isUsual: boolean;
+  /** Its tokens are codes, booleans and the like. */
+  readonly isPlain: boolean;
+}
+
+export interface Presence {
+  /** undefined: any. */
+  readonly targetType: string | undefined;
+  readonly text: string;
 }
 
 /** Identity of the terms of a selection under a kind of search. */
@@ -30,19 +41,30 @@ export function sourcesOf(parameters: SearchParameters, type: string): readonly 
   let byType = bySet.get(parameters);
   if (!byType) bySet.set(parameters, (byType = new Map()));
   let sources = byType.get(type);
-  if (!sources) byType.set(type, (sources = [...collect(parameters.parametersOf(type).values())]));
+  if (!sources) byType.set(type, (sources = collect(parameters.parametersOf(type).values())));
   return sources;
 }
 
-function collect(parameters: Iterable<Parameter>): Iterable<Source> {
+function collect(parameters: Iterable<Parameter>): readonly Source[] {
   const sources = new Map<string, Source>();
   const add = (searchType: SearchType, selections: readonly Selection[], withPresence: boolean) => {
     for (const selection of selections) {
       const key = sourceKey(selection, searchType);
       const known = sources.get(key);
-      const presence = withPresence ? [...(known?.presence ?? []), selection.targetType] : (known?.presence ?? []);
-      const plain = known?.selection ?? selection;
-      sources.set(key, { key, searchType, selection: plain, presence: [...new Set(presence)] });
+      const presence = [...(known?.presence ?? [])];
+      const { targetType } = selection;
+      if (withPresence && !presence.some((one) => one.targetType === targetType)) {
+        presence.push({ targetType, text: presenceText(selection, key, targetType) });
+      }
+      const isPlain = isPlainToken(selection);
+      sources.set(key, {
+        key,
+        searchType,
+        selection: known?.selection ?? selection,
+        presence,
+        isUsual: isUsual(selection),
+        isPlain,
+      });
     }
   };
   for (const parameter of parameters) {
@@ -51,7 +73,7 @@ function collect(parameters: Iterable<Parameter>): Iterable<Source> {
       for (const component of components) add(component.type, component.selections, false);
     }
   }
-  return sources.values();
+  return [...sources.values()];
 }
 
 /**
@@ -59,16 +81,20 @@ function collect(parameters: Iterable<Parameter>): Iterable<Source> {
  * here needs a new index.
  */
 const usual = new Set([
-  'status', 'code', 'subject', 'patient', 'encounter', 'category', 'type', 'class', 'intent', 'use', 'created', 'provider', 'insurer',
-  'effective', 'performed', 'issued', 'authoredOn', 'recordedDate', 'clinicalStatus', 'verificationStatus', 'period', 'date', 'onset',
-  'requester', 'medication', 'content', 'author', 'custodian', 'identifier', 'name', 'active', 'gender', 'birthDate', 'address', 'telecom',
-  'managingOrganization', 'vaccineCode', 'occurrence', 'recorded', 'item', 'claim', 'outcome', 'disposition', 'careTeam', 'insurance', 'result',
+  'status', 'code', 'subject', 'patient', 'encounter', 'category', 'type', 'class', 'intent', 'use', 'created', 'provider', 'effective',
+  'performed', 'issued', 'authoredOn', 'recordedDate', 'clinicalStatus', 'verificationStatus', 'period', 'date', 'onset', 'requester',
+  'medication', 'author', 'custodian', 'name', 'active', 'gender', 'birthDate', 'managingOrganization', 'vaccineCode', 'occurrence', 'recorded',
+  'claim', 'outcome', 'disposition', 'priority', 'serviceProvider',
 ]); // prettier-ignore
+
+/** Types whose resources mostly have identifiers. */
+const identified = new Set(['Patient', 'Practitioner', 'Organization', 'Location', 'Encounter', 'DocumentReference']);
 
 /** True when absence, not presence, has a term. */
 export function isUsual(selection: Selection): boolean {
-  const [, first] = selection.key.split('.', 2);
-  return first !== undefined && usual.has(first) && !selection.key.startsWith('Resource.');
+  const [type, element, deeper] = selection.key.split('.');
+  if (deeper !== undefined && !deeper.startsWith('as(')) return false;
+  return element === 'identifier' ? identified.has(type) : usual.has(element);
 }
 
 /** Text of the term that tells presence (or absence, where presence is usual). */

@@ -86,9 +86,10 @@ export function tokenTexts(
     const folded = foldCode(code, system);
     if (typeof value === 'boolean') emit(termText(key, 't', `${yesNo}|${folded}`));
     emit(termText(key, 't', `${system ?? ''}|${folded}`));
-    if (system) emit(termText(key, 's', system));
+    if (system && type === 'Identifier') emit(termText(key, 's', system));
   }
-  for (const display of displaysOf(value)) for (const word of wordsOf(display)) emit(wordText(key, word));
+  for (const display of displaysOf(value))
+    for (const word of wordsOf(display)) if (isWordIndexed(word)) emit(wordText(key, word));
   if (type === 'Identifier') emitOfType(key, value as IdentifierLike, emit);
 }
 
@@ -114,12 +115,21 @@ export function wordText(key: string, word: string): string {
   return termText(key, 'w', word.slice(0, wordLength));
 }
 
-/** True when words that begin like `word` can be found by one term. */
+/** Too frequent to find anything. */
+const stopWords = new Set(['and', 'for', 'the', 'with', 'not', 'this', 'that', 'from', 'other']);
+
+/** True for words that have a term: not those of one or two letters, not those that are everywhere. */
 export function isWordIndexed(word: string): boolean {
-  return word.length >= wordLength;
+  return word.length >= wordLength && !stopWords.has(word);
+}
+
+/** True when a term finds all words that begin like `word`: no such word goes without. */
+export function isWordFound(word: string): boolean {
+  return word.length >= wordLength && ![...stopWords].some((stopWord) => stopWord.startsWith(word));
 }
 
 /**
+ * @param isIdentifier all elements are Identifiers: only those have a term for `system|`.
  * @param open finds whatever has a value, to be checked when opened.
  * @param isPlain the elements are codes, booleans or strings: `impliedSystems` (undefined: not known) stand in for what is not written.
  */
@@ -128,6 +138,7 @@ export function planToken(
   key: string,
   value: TokenValue,
   isPlain: boolean,
+  isIdentifier: boolean,
   impliedSystems: ReadonlySet<string> | undefined,
   open: () => Bounds,
 ): Bounds {
@@ -137,7 +148,7 @@ export function planToken(
     if (system && !impliesSystem(impliedSystems, system)) return nothing;
     return code === undefined ? open() : term('t', code.toLowerCase());
   }
-  if (code === undefined) return system ? term('s', system) : open();
+  if (code === undefined) return system && isIdentifier ? term('s', system) : open();
   if (system === undefined) return term('t', code.toLowerCase());
   return term('t', `${system}|${foldCode(code, system)}`);
 }
