@@ -51,7 +51,7 @@ const classes: readonly (readonly [string, string, object, string])[] = [
   ['period', 'Period', period, 'start.hasValue().not() or end.hasValue().not() or (start <= end)'],
   ['quantity', 'Observation', observation, "value > 100 '[lb_av]'"],
   ['union distinct', 'Patient', patient, 'name.select(given | family).distinct().count()'],
-  ['descendants', 'Observation', observation, 'descendants().count()'],
+  ['descendants', 'Observation', observation, 'code.descendants().count()'],
   ['extension absent', 'Patient', patient, "birthDate.extension('http://x').exists()"],
   ['ele-1', 'Coding', observation.code.coding[0], 'hasValue() or (children().count() > id.count())'],
 ];
