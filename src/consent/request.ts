@@ -11,7 +11,7 @@ import {
   canonicalSystem,
   confidentialityLevel,
 } from './hierarchies.js';
-import type { ClearRequest } from './policy.js';
+import { type ClearRequest, FOREVER } from './policy.js';
 import type { PolicySummary } from './policy-bytes.js';
 import { codingTerms, referenceTerm } from './terms.js';
 
@@ -55,6 +55,13 @@ export function confidentialityOf(record: RecordAttributes): number {
   return levels.length === 0 ? NORMAL : Math.max(...levels);
 }
 
+/** Clinically relevant time of the record as the contract can hold it: open sides reach FOREVER. */
+export function dataTimeOf({ dataPeriod }: RecordAttributes): readonly [start: number, end: number] | undefined {
+  if (dataPeriod === undefined) return undefined;
+  const [start, end] = dataPeriod;
+  return [Number.isFinite(start) ? start : -FOREVER, Number.isFinite(end) ? end : FOREVER];
+}
+
 /** True when the requester is the patient herself. */
 export function isPatient(principal: Principal, patientId: string): boolean {
   return principal.actor === `Patient/${patientId}`;
@@ -81,7 +88,7 @@ export function clearRequest(
 ): ClearRequest {
   return {
     time: timeMs,
-    data: record.dataPeriod,
+    data: dataTimeOf(record),
     confidentiality: confidentialityOf(record),
     isPatient: isPatient(principal, patientId),
     isAuthor: isAuthor(principal, record),
@@ -111,7 +118,7 @@ export function blindRequest(
     if (summary === undefined || summary.terms.has(term)) blinded.add(term);
   }
   const terms = [...blinded].sort().join('');
-  const [dataStart, dataEnd] = summary?.usesData === false ? [0, 0] : (clear.record.dataPeriod ?? [0, 0]);
+  const [dataStart, dataEnd] = summary?.usesData === false ? [0, 0] : (dataTimeOf(clear.record) ?? [0, 0]);
   const confidentiality = summary?.usesConfidentiality === false ? NORMAL : confidentialityOf(clear.record);
   return {
     key: `${clear.relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`,
