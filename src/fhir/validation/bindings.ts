@@ -62,15 +62,15 @@ export class Bindings {
       case 'canonical':
         return checkText(run, bound, value, path);
       case 'Coding':
-        return checkCoding(run, bound, value as Coding, path);
+        return checkCoding(run, bound, value, path);
       case 'CodeableConcept':
-        return checkConcept(run, bound, value as { coding?: Coding[] }, path);
+        return checkConcept(run, bound, value, path);
       case 'Quantity':
       case 'Age':
       case 'Count':
       case 'Distance':
       case 'Duration':
-        return checkCoding(run, bound, value as Coding, path);
+        return checkCoding(run, bound, value, path);
       default:
     }
   }
@@ -93,7 +93,7 @@ export class Bindings {
   isIn(valueSet: string, type: string, value: unknown): boolean {
     if (typeof value === 'string') return this.terminology.validateCode({ code: value }, valueSet).result === 'in';
     if (typeof value !== 'object' || value === null) return false;
-    const codings = type === 'CodeableConcept' ? ((value as { coding?: Coding[] }).coding ?? []) : [value as Coding];
+    const codings = type === 'CodeableConcept' ? codingsOf(value) : [value as Coding];
     return codings.some(
       ({ system = '', code }) =>
         typeof code === 'string' && this.terminology.validateCode({ system, code }, valueSet).result === 'in',
@@ -137,7 +137,9 @@ function checkText(run: Run, bound: Bound, value: unknown, path: string): void {
   reportMaximum(run, bound.maximum, run.engine.bindings.terminology.validateCode({ code: value }, bound.maximum), path);
 }
 
-function checkCoding(run: Run, bound: Bound, coding: Coding, path: string): void {
+function checkCoding(run: Run, bound: Bound, value: unknown, path: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  const coding = value as Coding;
   if (typeof coding.code !== 'string') {
     if (bound.strength === 'required') missing(run, bound, path);
     return;
@@ -146,8 +148,14 @@ function checkCoding(run: Run, bound: Bound, coding: Coding, path: string): void
   if (bound.maximum !== undefined) reportMaximum(run, bound.maximum, verdictOf(run, coding, bound.maximum), path);
 }
 
-function checkConcept(run: Run, bound: Bound, concept: { coding?: Coding[] }, path: string): void {
-  const codings = (concept.coding ?? []).filter(({ code }) => typeof code === 'string');
+/** The codings of a CodeableConcept, whatever its shape. */
+function codingsOf(concept: unknown): Coding[] {
+  const codings = (concept as { coding?: unknown } | undefined)?.coding;
+  return (Array.isArray(codings) ? codings : []).filter((coding): coding is Coding => typeof coding === 'object' && coding !== null);
+}
+
+function checkConcept(run: Run, bound: Bound, concept: unknown, path: string): void {
+  const codings = codingsOf(concept).filter(({ code }) => typeof code === 'string');
   if (codings.length === 0) {
     if (bound.strength === 'required') missing(run, bound, path);
     return;

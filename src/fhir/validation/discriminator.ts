@@ -63,7 +63,8 @@ function valueTest(slice: ProfileNode, steps: readonly Step[], trees: Trees): Ma
 /** What a node demands of a value: its own fixed value, pattern or required binding, else those of its children. */
 function contentTest(node: ProfileNode, trees: Trees, depth = 0): ((run: Run, item: Item) => boolean) | undefined {
   const demand = demandOf(node.element);
-  if (demand) return (_run, { value }) => meets(demand, value);
+  // What comes on top of a fixed complex value, say an extension, does not make it another slice.
+  if (demand) return (_run, { value }) => meets({ kind: 'pattern', value: demand.value }, value);
   const { binding } = node.element;
   if (binding?.strength === 'required' && binding.valueSet !== undefined) {
     return (run, item) => run.engine.bindings.isIn(binding.valueSet as string, item.type, item.value);

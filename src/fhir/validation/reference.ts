@@ -118,7 +118,7 @@ export function checkTargets(
   value: unknown,
   path: string,
 ): void {
-  const { reference, type } = value as { reference?: unknown; type?: unknown };
+  const { reference, type } = (value ?? {}) as { reference?: unknown; type?: unknown };
   if (typeof type === 'string') checkStatedType(run, targets, type, path);
   if (typeof reference !== 'string' || reference.length === 0) return;
   const target = resolve(run, reference);
@@ -135,7 +135,7 @@ export function conformsToOneTarget(
   value: unknown,
   path: string,
 ): void {
-  const { reference } = value as { reference?: unknown };
+  const { reference } = (value ?? {}) as { reference?: unknown };
   if (typeof reference !== 'string') return;
   const target = resolve(run, reference);
   if (target === 'missing' || !target.resource || target.type === undefined) return;
