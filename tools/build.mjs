@@ -39,7 +39,7 @@ export async function build() {
   for (const folder of ['dist/src', 'dist/test', 'dist/bench']) {
     for (const file of filesBelow(folder, '.js')) {
       const output = path.join(root, file);
-      if (!wanted.has(output)) rmSync(output);
+      if (!wanted.has(output)) rmSync(output, { force: true });
     }
   }
   mkdirSync(path.join(root, 'dist'), { recursive: true });
