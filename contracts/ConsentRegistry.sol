@@ -215,6 +215,7 @@ contract ConsentRegistry is IConsentRegistry, EIP712 {
         returns (Decision memory decision)
     {
         if (request.relation & 1 != 0) return Decision(true, Reason.Patient, NO_POLICY, bytes32(0));
+        if (request.relation & 4 != 0) return Decision(true, Reason.Author, NO_POLICY, bytes32(0));
         bool hasChanges = question.pending.length > 0;
         for (uint256 i = 0; i < findings.length; ++i) {
             _evaluate(question, findings[i], i, request);

@@ -23,7 +23,7 @@ interface IConsentRegistry {
         Implicit,
         /// permit: the requester is the patient herself
         Patient,
-        /// permit: no consent speaks, and the requester wrote the record
+        /// permit: the requester wrote the record, and no consent speaks; or wrote this Consent, which it can always see and revoke
         Author,
         /// permit by the provision at `path` of policy `policy`
         PermitProvision,
@@ -46,7 +46,7 @@ interface IConsentRegistry {
         int64 dataEnd;
         /// Confidentiality of the record, high-water: 0 U, 1 L, 2 M, 3 N, 4 R, 5 V.
         uint8 confidentiality;
-        /// Bit 0: the requester is the patient. Bit 1: the requester wrote the record.
+        /// Bit 0: the requester is the patient. Bit 1: the requester wrote the record. Bit 2: it is a Consent that the requester wrote.
         uint8 relation;
         /// Blinded terms that hold for the request, 16 bytes each, ascending.
         bytes terms;

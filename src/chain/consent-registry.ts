@@ -21,7 +21,7 @@ export interface RegistryRequest {
   readonly dataEnd: number;
   /** 0 U, 1 L, 2 M, 3 N, 4 R, 5 V. */
   readonly confidentiality: number;
-  /** Bit 0: the requester is the patient. Bit 1: the requester wrote the record. */
+  /** Bit 0: the requester is the patient. Bit 1: the requester wrote the record. Bit 2: it is a Consent that the requester wrote. */
   readonly relation: number;
   /** 16 bytes each, ascending. */
   readonly terms: Uint8Array;

@@ -31,6 +31,7 @@ export function decideByPolicies(
   implicitPolicy: 'deny' | 'permit',
 ): OracleDecision {
   if (request.isPatient) return { permit: true, reason: 'patient', path: [] };
+  if (request.isOwnConsent) return { permit: true, reason: 'author', path: [] };
   let permitted: OracleDecision | undefined;
   for (const [index, policy] of policies.entries()) {
     if (policies.some((other) => other.group === policy.group && other.time > policy.time)) continue;

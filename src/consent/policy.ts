@@ -54,6 +54,8 @@ export interface ClearRequest {
   readonly confidentiality: number;
   readonly isPatient: boolean;
   readonly isAuthor: boolean;
+  /** The record is a Consent that the requester wrote: whoever wrote one can always see and revoke it. */
+  readonly isOwnConsent: boolean;
   readonly terms: ReadonlySet<string>;
 }
 

@@ -73,9 +73,10 @@ export function isAuthor(principal: Principal, record: RecordAttributes): boolea
   return author !== undefined && (author === principal.actor || principal.memberships.includes(author));
 }
 
-/** Bit 0 patient, bit 1 author. */
+/** Bit 0 patient, bit 1 author, bit 2 author of this Consent. */
 export function relationOf(principal: Principal, record: RecordAttributes, patientId: string): number {
-  return (isPatient(principal, patientId) ? 1 : 0) | (isAuthor(principal, record) ? 2 : 0);
+  const ofAuthor = record.resourceType === 'Consent' ? 6 : 2;
+  return (isPatient(principal, patientId) ? 1 : 0) | (isAuthor(principal, record) ? ofAuthor : 0);
 }
 
 /** Everything about a request in clear text: for the oracle and for explanations. */
@@ -92,6 +93,7 @@ export function clearRequest(
     confidentiality: confidentialityOf(record),
     isPatient: isPatient(principal, patientId),
     isAuthor: isAuthor(principal, record),
+    isOwnConsent: record.resourceType === 'Consent' && isAuthor(principal, record),
     terms: new Set([...principalTerms(principal, action), ...recordTerms(record)]),
   };
 }

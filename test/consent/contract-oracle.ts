@@ -43,7 +43,7 @@ export function toRegistryRequest(request: ClearRequest, blinder: Blinder) {
     dataStart: request.data?.[0] ?? 0,
     dataEnd: request.data?.[1] ?? 0,
     confidentiality: request.confidentiality,
-    relation: (request.isPatient ? 1 : 0) | (request.isAuthor ? 2 : 0),
+    relation: (request.isPatient ? 1 : 0) | (request.isAuthor ? 2 : 0) | (request.isOwnConsent ? 4 : 0),
     terms: fromHex(terms.join('')),
   };
 }

@@ -90,6 +90,7 @@ export function randomRequest(random: Random): ClearRequest {
     confidentiality: random.below(6),
     isPatient: random.chance(4),
     isAuthor: random.chance(15),
+    isOwnConsent: random.chance(2),
     terms: new Set(VOCABULARY.filter(() => random.chance(40))),
   };
 }
