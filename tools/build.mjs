@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-import { root } from './setup.mjs';
+import { root } from './root.mjs';
 
 /** Files below `folder` (relative to the repository) whose name ends with `ending`. */
 export function filesBelow(folder, ending) {

@@ -1,6 +1,7 @@
 // `npm run check`: format, lint, types; the import-direction test runs with `npm test` and here.
 import { spawnSync } from 'node:child_process';
-import { root, setup } from './setup.mjs';
+import { root } from './root.mjs';
+import { setup } from './setup.mjs';
 
 await setup();
 const steps = [

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-import { root } from './setup.mjs';
+import { root } from './root.mjs';
 
 /** Settings that decide the bytecode; a change of them recompiles. */
 const settings = {
@@ -29,7 +29,9 @@ export async function compileContracts() {
   );
   const require = createRequire(import.meta.url);
   const versions = ['solc', '@openzeppelin/contracts'].map((name) => require(`${name}/package.json`).version);
-  const stamp = createHash('sha256').update(JSON.stringify([versions, settings, sources])).digest('hex');
+  const stamp = createHash('sha256')
+    .update(JSON.stringify([versions, settings, sources]))
+    .digest('hex');
   const stampFile = path.join(output, '.stamp');
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
 

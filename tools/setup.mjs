@@ -5,8 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
-
-export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+import { root } from './root.mjs';
 
 /**
  * Installs what the lock file names, unless node_modules was installed from this very lock file.

@@ -1,6 +1,7 @@
 // `npm test [-- FILTER...]`: set up, then run every test file (or those whose path contains one of the filters) with node:test.
 import { spawnSync } from 'node:child_process';
-import { root, setup } from './setup.mjs';
+import { root } from './root.mjs';
+import { setup } from './setup.mjs';
 import { filesBelow } from './build.mjs';
 
 await setup();
