@@ -12,11 +12,10 @@ import { EXACT } from '../../base/json.js';
  */
 export type PrimitiveCheck = (value: unknown, holder: object, key: string | number) => string | undefined;
 
-const code = /^[^\s]+(?:\s[^\s]+)*$/;
+const code = /^[^\s\u0085]+(?: [^\s\u0085]+)*$/;
 const id = /^[A-Za-z0-9\-.]{1,64}$/;
 const oid = /^urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+$/;
 const uuid = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const anyUuid = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
 const date = /^(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?$/;
 const zone = '(?:Z|[+-](?:(?:0\\d|1[0-3]):[0-5]\\d|14:00))';
 const clock = '(?:[01]\\d|2[0-3]):[0-5]\\d:(?:[0-5]\\d|60)(?:\\.\\d+)?';
@@ -85,7 +84,7 @@ function isPlain(value: string): boolean {
 function isUri(value: string): boolean {
   if (/\s/.test(value) || value.startsWith('oid:') || value.startsWith('uuid:')) return false;
   if (value.startsWith('urn:oid:')) return isOidRoot(value);
-  return !value.startsWith('urn:uuid:') || anyUuid.test(value.slice(9).split(/[#|]/, 1)[0]);
+  return !value.startsWith('urn:uuid:') || uuid.test(value.split(/[#|]/, 1)[0]);
 }
 
 /** Roots shorter than four characters name no space of identifiers, but for 1.3. */
