@@ -1,7 +1,7 @@
 // Compiles contracts/*.sol with solc-js into dist/contracts/<Name>.json ({ abi, bytecode, deployedBytecode }) when they changed.
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 import { root } from './root.mjs';
@@ -55,10 +55,16 @@ export async function compileContracts() {
         // Where immutable values stand in the deployed code: masked when deployed code is compared.
         immutables: Object.values(evm.deployedBytecode.immutableReferences ?? {}).flat(),
       };
-      writeFileSync(path.join(output, `${contract}.json`), JSON.stringify(artifact));
+      replaceFile(path.join(output, `${contract}.json`), JSON.stringify(artifact));
     }
   }
-  writeFileSync(stampFile, stamp);
+  replaceFile(stampFile, stamp);
+}
+
+/** At once, so that another build or a running server never reads half a file. */
+function replaceFile(file, text) {
+  writeFileSync(`${file}.${process.pid}`, text);
+  renameSync(`${file}.${process.pid}`, file);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await compileContracts();
