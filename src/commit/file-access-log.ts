@@ -2,10 +2,11 @@
  * AccessLog in a folder of segment files: sealed records, one after the other, chained by hash.
  *
  * A segment is `magic ‖ number of its first record (f64) ‖ digest of the chain before it (32)` and then records (access-record.ts).
- * Records that arrive together share one write and one fdatasync, both beside the event loop.
+ * One process at a time uses the folder. Records that arrive together share one write and one fdatasync, both beside the event loop.
  */
 import { mkdir, open, readFile, readdir, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { lockFolder, type FolderLock } from '../ipfs/folder-lock.js';
 import type { AccessLog, AccessRecord } from './access-log.js';
 import { AccessLogBroken, AccessLogUnavailable } from './access-log.js';
 import { nextAccess, openAccess, sealAccess } from './access-record.js';
@@ -46,6 +47,7 @@ export class FileAccessLog implements AccessLog {
   private digest: Uint8Array = new Uint8Array(32);
   private sizeBytes = 0;
   private tail: FileHandle | undefined;
+  private lock: FolderLock | undefined;
   private waiting: Waiting[] = [];
   private writing: Promise<void> | undefined;
 
@@ -58,6 +60,7 @@ export class FileAccessLog implements AccessLog {
   /** Reads the newest segment and cuts off a torn tail. Called once, by openFileAccessLog. */
   async start(): Promise<void> {
     await mkdir(this.folder, { recursive: true });
+    this.lock = lockFolder(this.folder);
     const names = (await readdir(this.folder)).filter((name) => /^\d{16}\.access$/.test(name)).sort();
     for (const name of names) {
       const segment = await readHead(path.join(this.folder, name));
@@ -96,6 +99,8 @@ export class FileAccessLog implements AccessLog {
     while (this.writing !== undefined) await this.writing;
     await this.tail?.close();
     this.tail = undefined;
+    this.lock?.release();
+    this.lock = undefined;
   }
 
   private async drain(): Promise<void> {

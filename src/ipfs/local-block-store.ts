@@ -2,7 +2,7 @@
  * BlockStore in a folder of segment files, each a CAR (version 1), so that what is there can be exported as it is.
  *
  * `put` calls that arrive together share one write and one fdatasync. A crash leaves at most a torn tail, which the next start cuts off.
- * A deleted block is overwritten in place; a segment that is mostly holes is compacted.
+ * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
 import { read } from 'node:fs';
 import { mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, typ
 import { BlockTable, type BlockPlace } from './block-table.js';
 import { carHeader, hole, sectionHead } from './car-format.js';
 import { cidBytes, cidText } from './cid.js';
+import { lockFolder, type FolderLock } from './folder-lock.js';
 import { OpenFiles } from './open-files.js';
 import { dropSummary, loadSegment, scan, summaryRecord, writeSummary } from './segment-scan.js';
 
@@ -53,6 +54,7 @@ export class LocalBlockStore implements BlockStore {
   private readonly segments = new Map<number, Segment>();
   private readonly files: OpenFiles;
   private newest = 0;
+  private lock: FolderLock | undefined;
   private tail: FileHandle | undefined;
   private waiting: Waiting[] = [];
   /** The write, deletion or compaction that goes on: one at a time. */
@@ -69,6 +71,7 @@ export class LocalBlockStore implements BlockStore {
   /** Reads what is there. Called once, by openLocalBlockStore. */
   async start(): Promise<void> {
     await mkdir(this.folder, { recursive: true });
+    this.lock = lockFolder(this.folder);
     const numbers = (await readdir(this.folder))
       .flatMap((name) => /^(\d{8})\.car$/.exec(name)?.[1] ?? [])
       .map(Number)
@@ -121,6 +124,7 @@ export class LocalBlockStore implements BlockStore {
       await this.tail.close();
       this.tail = undefined;
       this.files.close();
+      this.lock?.release();
     });
   }
 

@@ -220,7 +220,8 @@ test('while a large transaction is sealed, the event loop goes on', async (t) =>
 
 test('when another process wrote first, the procedure runs again on what it wrote', async (t) => {
   const folder = await tempFolder();
-  const [here, there] = [await openStore(folder), await openStore(folder)];
+  const here = await openStore(folder);
+  const there = await openStore(folder, { sharedBlocks: here.blocks });
   t.after(() => Promise.all([here.close(), there.close()]));
   for (let round = 0; round < 5; round += 1) {
     await save(here, 'Patient/p', `here ${round}`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, open, readFile, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, copyFile, open, readFile, readdir, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { CarReader } from '@ipld/car';
@@ -21,12 +21,15 @@ async function openHere(t: TestContext, segmentBytes?: number) {
     opened.push(open);
     return open;
   };
-  /** Opens what a process that was killed would leave: nothing is closed, no summary is written. */
+  /** Opens what a process that was killed now would leave: nothing is closed, no summary is written. */
   const crash = async () => {
-    for (const name of await readdir(folder)) if (name.endsWith('.index')) await rm(path.join(folder, name));
-    open = await openLocalBlockStore(folder, options);
-    opened.push(open);
-    return open;
+    const copy = await tempFolder();
+    for (const name of await readdir(folder)) {
+      if (name.endsWith('.car')) await copyFile(path.join(folder, name), path.join(copy, name));
+    }
+    const store = await openLocalBlockStore(copy, options);
+    opened.push(store);
+    return { copy, store };
   };
   return { folder, store: open, reopen, crash };
 }
@@ -85,12 +88,11 @@ test('after a crash a torn tail is cut off wherever it was torn, and what was ac
   for (const length of [1, 2, 3, 30, 38, 39, 200, bytes.byteLength - 1]) {
     await truncate(segment(folder, 1), whole);
     await appendFile(segment(folder, 1), bytes.subarray(0, length));
-    const again = await crash();
-    assert.equal((await stat(segment(folder, 1))).size, whole, `torn after ${length} bytes`);
+    const { copy, store: again } = await crash();
+    assert.equal((await stat(segment(copy, 1))).size, whole, `torn after ${length} bytes`);
     assert.equal(await again.has(torn.digest), false);
     await again.put([torn]);
     for (const { digest, bytes } of [...kept, torn]) assert.deepEqual(Buffer.from(await again.get(digest)), bytes);
-    await again.close();
   }
 });
 
@@ -104,12 +106,11 @@ test('a tail whose bytes never reached the disk is not offered, and can be put a
   const handle = await open(segment(folder, 1), 'r+');
   await handle.write(Buffer.alloc(500), 0, 500, whole + 200);
   await handle.close();
-  const again = await crash();
+  const { store: again } = await crash();
   assert.equal(await again.has(lost.digest), false);
   await again.put([lost]);
   assert.deepEqual(Buffer.from(await again.get(lost.digest)), lost.bytes);
   assert.deepEqual(Buffer.from(await again.get(kept.digest)), kept.bytes);
-  await again.close();
 });
 
 test('segments that are mostly holes are compacted, and nothing that is held is lost', async (t) => {
@@ -141,6 +142,16 @@ test('a summary that is damaged or out of date is passed over', async (t) => {
   await truncate(path.join(folder, summary!), 60);
   const again = await reopen();
   for (const { digest, bytes } of blocks) assert.deepEqual(Buffer.from(await again.get(digest)), bytes);
+});
+
+test('a folder that is in use is refused; once it is closed it is taken', async (t) => {
+  const { folder, store } = await openHere(t);
+  await assert.rejects(openLocalBlockStore(folder), {
+    name: 'BlockStoreUnavailable',
+    message: /another process uses it/,
+  });
+  await store.close();
+  await (await openLocalBlockStore(folder)).close();
 });
 
 test('blocks go out as a CAR and come in again elsewhere', async (t) => {

@@ -28,6 +28,8 @@ export interface Store {
 export interface StoreOptions {
   readonly clock?: Clock;
   readonly onCommit?: (entry: CommittedEntry) => void;
+  /** In place of a local block store in the folder: a store that several processes share. Not closed. */
+  readonly sharedBlocks?: BlockStore;
   /** Puts something between the committer and the real port. */
   readonly blocksBehind?: (real: BlockStore) => BlockStore;
   readonly catalogBehind?: (real: Catalog) => Catalog;
@@ -37,7 +39,7 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   const keyRing = await openKeyRing(path.join(folder, 'keys.json'));
   const [realCatalog, realBlocks] = await Promise.all([
     openSqliteCatalog(path.join(folder, 'catalog.sqlite')),
-    openLocalBlockStore(path.join(folder, 'blocks')),
+    options.sharedBlocks ?? openLocalBlockStore(path.join(folder, 'blocks')),
   ]);
   const catalog = options.catalogBehind?.(realCatalog) ?? realCatalog;
   const blocks = options.blocksBehind?.(realBlocks) ?? realBlocks;
@@ -58,7 +60,7 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   const close = async () => {
     await committer.close();
     await realCatalog.close();
-    await realBlocks.close();
+    if (options.sharedBlocks === undefined) await realBlocks.close();
   };
   return { catalog, blocks, committer, records: new Records({ blocks, vault, headers }), blinder, names, close };
 }

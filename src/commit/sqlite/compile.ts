@@ -6,6 +6,7 @@
 import type { Parameter } from './connection.js';
 import type { Estimate } from './estimates.js';
 import type { Condition } from './resolve.js';
+import { termKey } from './schema.js';
 
 /** A list of candidates, in order of leafIndex, that contains every match of the condition it was taken from. */
 export type Driver = { readonly kind: 'every' } | Extract<Condition, { kind: 'terms' | 'links' | 'rids' }>;
@@ -115,7 +116,10 @@ export function addDriver(sql: Sql, driver: Driver, { from, until, limit, order 
       sql.add('version WHERE ').oneOfRows('rid', driver.rids).add(' AND leafIndex >= ? AND leafIndex < ?', from, until);
       break;
     case 'terms':
-      sql.add('term WHERE ').oneOf('term', driver.terms).add(' AND leafIndex >= ? AND leafIndex < ?', from, until);
+      sql
+        .add('term WHERE ')
+        .oneOf('term', driver.terms.map(termKey))
+        .add(' AND leafIndex >= ? AND leafIndex < ?', from, until);
       break;
     case 'links':
       sql.add('link WHERE ').oneOfRows('target', driver.rids).add(' AND ').oneOfRows('pid', driver.pids);
@@ -151,7 +155,7 @@ export function addCondition(sql: Sql, condition: Condition, asOf: number, place
     case 'terms':
       sql
         .add(`EXISTS (SELECT 1 FROM term WHERE `)
-        .oneOf('term', condition.terms)
+        .oneOf('term', condition.terms.map(termKey))
         .add(` AND leafIndex = ${place.leaf})`);
       return;
     case 'rids':

@@ -2,8 +2,8 @@
 import { Recent } from '../../vault/recent.js';
 import { AppendConflict, type Entry, type VersionRecord } from '../catalog.js';
 import type { Connection } from './connection.js';
-import { packWraps } from './packed-entries.js';
-import { forever } from './schema.js';
+import { forever, termKeyBytes } from './schema.js';
+import { packBody } from './version-body.js';
 
 const termSize = 16;
 
@@ -78,8 +78,8 @@ export class EntryWriter {
       .prepare('INSERT INTO version VALUES(?, ?, ?, ?, ?, ?, ?)')
       .run([leafIndex, rid, versionId, seq, forever, version.lastUpdated, version.isDeleted ? 1 : 0]);
     this.db
-      .prepare('INSERT INTO content VALUES(?, ?, ?, ?, ?)')
-      .run([leafIndex, version.leaf, version.block ?? null, packWraps(version.keyWraps), version.header]);
+      .prepare('INSERT INTO content VALUES(?, ?, ?)')
+      .run([leafIndex, version.leaf, packBody(version, seq, leafIndex)]);
     if (version.terms.byteLength > 0) this.writeTerms(version.terms, leafIndex);
     for (const { param, target } of version.links) {
       const pid = this.pidOf(param);
@@ -94,7 +94,7 @@ export class EntryWriter {
     this.db
       .prepare(
         `WITH RECURSIVE place(at) AS (SELECT 1 UNION ALL SELECT at + ${termSize} FROM place WHERE at + ${termSize} <= ?1)
-         INSERT INTO term SELECT substr(?2, at, ${termSize}), ?3 FROM place`,
+         INSERT OR IGNORE INTO term SELECT substr(?2, at, ${termKeyBytes}), ?3 FROM place`,
       )
       .run([terms.byteLength, terms, leafIndex]);
   }

@@ -2,6 +2,7 @@
 import type { Term } from '../../base/ids.js';
 import { Recent } from '../../vault/recent.js';
 import type { Connection, Parameter } from './connection.js';
+import { termKey } from './schema.js';
 
 const sample = 256;
 
@@ -23,7 +24,7 @@ export class Estimates {
     if (known !== undefined && known.leafCount === leafCount) return known;
     // A frequent term stays frequent: its estimate is good until the log has doubled.
     if (known !== undefined && !known.isBound && leafCount < 2 * known.leafCount) return known;
-    const estimate = this.sample('SELECT leafIndex FROM term WHERE term = ?', [term], leafCount);
+    const estimate = this.sample('SELECT leafIndex FROM term WHERE term = ?', [termKey(term)], leafCount);
     this.terms.set(key, { ...estimate, leafCount });
     return estimate;
   }

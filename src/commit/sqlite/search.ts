@@ -21,7 +21,8 @@ import {
 import type { Connection, Row } from './connection.js';
 import { Estimates } from './estimates.js';
 import { resolve, type Condition } from './resolve.js';
-import { versionColumns, versionJoins, versionRow } from './rows.js';
+import { termKey } from './schema.js';
+import { unpackBody } from './version-body.js';
 
 const firstWindow = 1_000;
 const largestWindow = 8_000;
@@ -62,7 +63,7 @@ export class Searcher {
     const until = order === 'newest' && after !== undefined ? Math.min(prepared.until, after) : prepared.until;
     const run = (window: Window, wanted: number) => this.rowsIn(prepared, window, asOf, wanted);
     return this.walk(prepared.driver, { from, until, limit: firstWindow, order }, limit, run, (rows) =>
-      rows.map(versionRow),
+      rows.map(([body]) => unpackBody(body as Buffer)),
     );
   }
 
@@ -99,11 +100,13 @@ export class Searcher {
 
   /** Matches in one window, as far as `wanted`. */
   private rowsIn({ driver, filters }: Prepared, window: Window, asOf: number, wanted: number): Row[] {
-    const sql = new Sql().add(`SELECT ${versionColumns} FROM (`);
+    const sql = new Sql().add('SELECT c.body FROM (');
     addDriver(sql, driver, window);
-    sql.add(')  d ');
+    sql.add(') d ');
     const others = addTermJoins(sql, filters);
-    sql.add(`CROSS JOIN version v ON v.leafIndex = d.leafIndex ${versionJoins} WHERE `);
+    sql.add(
+      'CROSS JOIN version v ON v.leafIndex = d.leafIndex CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ',
+    );
     addFilters(sql, others, asOf);
     sql.add(' LIMIT ?', wanted);
     return this.db.prepare(sql.text).all(sql.parameters);
@@ -218,7 +221,7 @@ function addTermJoins(sql: Sql, filters: readonly Condition[]): Condition[] {
     joined += 1;
     sql.add(
       `CROSS JOIN term t${joined} ON t${joined}.term = ? AND t${joined}.leafIndex = d.leafIndex `,
-      filter.terms[0]!,
+      termKey(filter.terms[0]!),
     );
     return false;
   });

@@ -18,9 +18,9 @@ import {
 } from '../catalog.js';
 import { Connection } from './connection.js';
 import { packEntries } from './packed-entries.js';
-import { versionColumns, versionJoins, versionRow } from './rows.js';
-import { readerPragmas } from './schema.js';
+import { readerPragmas, termKey } from './schema.js';
 import { Searcher } from './search.js';
+import { unpackBody } from './version-body.js';
 import { WriterClient } from './writer-client.js';
 
 /** @throws CatalogUnavailable when the file cannot be opened. */
@@ -74,21 +74,20 @@ export class SqliteCatalog implements Catalog {
   }
 
   history({ resource, type, asOf, since, before, limit }: HistoryRequest): VersionRow[] {
-    const columns = `SELECT ${versionColumns} FROM`;
+    const content = 'CROSS JOIN content c ON c.leafIndex = v.leafIndex';
     const bounds = 'v.leafIndex < ? AND v.seqFrom <= ? AND v.lastUpdated >= ? ORDER BY v.leafIndex DESC LIMIT ?';
     const values = [before ?? Number.MAX_SAFE_INTEGER, asOf, since ?? 0, limit];
     if (resource !== undefined) {
-      const joins =
-        'resource r CROSS JOIN version v ON v.rid = r.rid CROSS JOIN content c ON c.leafIndex = v.leafIndex';
+      const joins = `resource r CROSS JOIN version v ON v.rid = r.rid ${content}`;
       const order = bounds.replace('v.leafIndex DESC', 'v.versionId DESC');
-      return this.rows(`${columns} ${joins} WHERE r.name = ? AND ${order}`, [resource, ...values]);
+      return this.rows(`SELECT c.body FROM ${joins} WHERE r.name = ? AND ${order}`, [resource, ...values]);
     }
     if (type !== undefined) {
-      const joins = `term t CROSS JOIN version v ON v.leafIndex = t.leafIndex ${versionJoins}`;
+      const joins = `term t CROSS JOIN version v ON v.leafIndex = t.leafIndex ${content}`;
       const order = bounds.replaceAll('v.leafIndex', 't.leafIndex');
-      return this.rows(`${columns} ${joins} WHERE t.term = ? AND ${order}`, [type, ...values]);
+      return this.rows(`SELECT c.body FROM ${joins} WHERE t.term = ? AND ${order}`, [termKey(type), ...values]);
     }
-    return this.rows(`${columns} version v ${versionJoins} WHERE ${bounds}`, values);
+    return this.rows(`SELECT c.body FROM version v ${content} WHERE ${bounds}`, values);
   }
 
   search(request: SearchRequest): VersionRow[] | Promise<VersionRow[]> {
@@ -124,10 +123,10 @@ export class SqliteCatalog implements Catalog {
   }
 
   versionsByLeaf(from: number, until: number): VersionRow[] {
-    return this.rows(
-      `SELECT ${versionColumns} FROM version v ${versionJoins} WHERE v.leafIndex >= ? AND v.leafIndex < ? ORDER BY v.leafIndex`,
-      [from, until],
-    );
+    return this.rows('SELECT body FROM content WHERE leafIndex >= ? AND leafIndex < ? ORDER BY leafIndex', [
+      from,
+      until,
+    ]);
   }
 
   getState(key: string): Uint8Array | undefined {
@@ -154,15 +153,18 @@ export class SqliteCatalog implements Catalog {
   private one(condition: string, parameters: readonly (Uint8Array | number)[]): VersionRow | undefined {
     const row = this.db
       .prepare(
-        `SELECT ${versionColumns} FROM resource r CROSS JOIN version v ON v.rid = r.rid
+        `SELECT c.body FROM resource r CROSS JOIN version v ON v.rid = r.rid
          CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ${condition}`,
       )
       .get(parameters);
-    return row === undefined ? undefined : versionRow(row);
+    return row === undefined ? undefined : unpackBody(row[0] as Buffer);
   }
 
   private rows(sql: string, parameters: readonly (Uint8Array | number)[]): VersionRow[] {
-    return this.db.prepare(sql).all(parameters).map(versionRow);
+    return this.db
+      .prepare(sql)
+      .all(parameters)
+      .map(([body]) => unpackBody(body as Buffer));
   }
 
   private readHead(): Head {
