@@ -61,16 +61,30 @@ function nodeAt(iso: string, level: number): CalendarNode {
 
 /** Visits nodes from the eras down; the children of a node only where `visit` answers true. */
 export function walkCalendar(visit: (node: CalendarNode) => boolean): void {
-  for (const era of eras) {
-    if (!visit(era) || era.isLeaf) continue;
-    walkChildren(era.start, era.end, 0, visit);
+  for (const era of eras) if (visit(era) && !era.isLeaf) walkChildren(era, 0, visit);
+}
+
+function walkChildren(parent: CalendarNode, level: number, visit: (node: CalendarNode) => boolean): void {
+  for (const node of childrenOf(parent, level)) {
+    if (visit(node) && !node.isLeaf) walkChildren(node, level + 1, visit);
   }
 }
 
-function walkChildren(start: number, end: number, level: number, visit: (node: CalendarNode) => boolean): void {
-  for (let at = start; at < end;) {
-    const node = nodeAt(new Date(at).toISOString(), level);
-    if (visit(node) && !node.isLeaf) walkChildren(node.start, node.end, level + 1, visit);
-    at = node.end;
+/** Children that were asked for lately: searches ask for the same years and months. */
+const children = new Map<string, readonly CalendarNode[]>();
+const mostKept = 5000;
+
+/** @param level of the children: 0 for years, ... 5 for seconds. */
+function childrenOf(parent: CalendarNode, level: number): readonly CalendarNode[] {
+  let found = children.get(parent.text);
+  if (!found) {
+    const nodes: CalendarNode[] = [];
+    for (let at = parent.start; at < parent.end; at = nodes[nodes.length - 1].end) {
+      nodes.push(nodeAt(new Date(at).toISOString(), level));
+    }
+    found = nodes;
+    if (children.size >= mostKept) children.clear();
+    children.set(parent.text, found);
   }
+  return found;
 }

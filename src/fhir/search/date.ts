@@ -9,7 +9,7 @@ import { fhirError } from '../../base/outcome.js';
 import type { TermSource } from './blind.js';
 import { termText } from './blind.js';
 import { and, anyTerm, nothing, or, type Bounds } from './bounds.js';
-import { nodesOf, walkCalendar, type CalendarNode } from './calendar.js';
+import { nodesOf, walkCalendar } from './calendar.js';
 import type { Comparator } from './comparator.js';
 import { splitComparator } from './comparator.js';
 import type { Interval } from './interval.js';
@@ -69,16 +69,23 @@ export function approximation({ start, end }: Interval, now: number): number {
   return Math.abs(now - (start + end) / 2) / 10;
 }
 
-/**
- * @param isSingle the element occurs at most once, so two bounds always speak of the same value.
- * @param now milliseconds since 1970, for `ap`.
- */
-export function planDate(blinder: TermSource, key: string, isSingle: boolean, value: DateValue, now: number): Bounds {
+/** What is known of the elements that a key selects. */
+export interface DateElement {
+  readonly key: string;
+  /** At most one value in a resource, so two bounds always speak of the same one. */
+  readonly isSingle: boolean;
+  /** No Periods and no Timings: a value never begins and ends in different nodes of its own precision. */
+  readonly isPoint: boolean;
+}
+
+/** @param now milliseconds since 1970, for `ap`. */
+export function planDate(blinder: TermSource, element: DateElement, value: DateValue, now: number): Bounds {
   const { start, end, comparator } = value;
-  const bound = (side: Side, at: number) => compare(blinder, key, side, at);
+  const bound = (side: Side, at: number) => fromTexts(blinder, compare(element, side, at));
+  const inside = (from: number, until: number) => fromTexts(blinder, within(element.key, from, until));
   switch (comparator) {
     case 'eq':
-      return within(blinder, key, start, end);
+      return inside(start, end);
     case 'ne':
       return or(bound('starts-before', start), bound('ends-after', end));
     case 'gt':
@@ -86,9 +93,9 @@ export function planDate(blinder: TermSource, key: string, isSingle: boolean, va
     case 'lt':
       return bound('starts-before', start);
     case 'ge':
-      return or(bound('ends-after', end), within(blinder, key, start, end));
+      return or(bound('ends-after', end), inside(start, end));
     case 'le':
-      return or(bound('starts-before', start), within(blinder, key, start, end));
+      return or(bound('starts-before', start), inside(start, end));
     case 'sa':
       return bound('starts-from', end);
     case 'eb':
@@ -97,28 +104,84 @@ export function planDate(blinder: TermSource, key: string, isSingle: boolean, va
     case 'ap': {
       const margin = comparator === 'ap' ? approximation(value, now) : 0;
       const both = and(bound('starts-before', end + margin), bound('ends-after', start - margin));
-      return isSingle ? both : { may: both.may, must: within(blinder, key, start - margin, end + margin).must };
+      return element.isSingle ? both : { may: both.may, must: inside(start - margin, end + margin).must };
     }
   }
 }
 
+/** True when `planDateRange` can answer both at once. */
+export function isDateRange(lower: DateValue, upper: DateValue): boolean {
+  const isLower = lower.comparator === 'ge' || lower.comparator === 'gt';
+  const isUpper = upper.comparator === 'le' || upper.comparator === 'lt';
+  return isLower && isUpper && lower.end <= upper.start;
+}
+
+/**
+ * From `lower` (`ge`, `gt`) to `upper` (`le`, `lt`), on an element that is single: the nodes between, instead of all nodes after the one and all
+ * nodes before the other.
+ */
+export function planDateRange(blinder: TermSource, element: DateElement, lower: DateValue, upper: DateValue): Bounds {
+  const { key, isPoint } = element;
+  const from = lower.comparator === 'ge' ? lower.start : lower.end;
+  const until = upper.comparator === 'le' ? upper.end : upper.start;
+  const between = within(key, from, until);
+  walkCalendar((node) => {
+    if (node.end <= from || node.start >= until || (node.start >= from && node.end <= until)) return false;
+    // A value that equals a node at the edge, or around the whole range, reaches into the range from outside.
+    if (node.end > lower.end && node.start < upper.start) between.sure.push(termText(key, 'd=', node.text));
+    return true;
+  });
+  const inside = fromTexts(blinder, between);
+  if (isPoint) return inside;
+  // What is left begins and ends in different nodes. Told by both its beginning and its end, or by one of them alone when the whole value lies in
+  // the node beside the other bound: there is but one such node, since all further ones are told by themselves.
+  const starts = compare(element, 'starts-before', upper.start);
+  const ends = compare(element, 'ends-after', lower.end);
+  const startsSplit = fromTexts(blinder, only(starts, termText(key, 'dl', '')));
+  const endsSplit = fromTexts(blinder, only(ends, termText(key, 'dh', '')));
+  const holding = (texts: Texts, at: number) =>
+    fromTexts(
+      blinder,
+      only(texts, termText(key, 'dn', ''), new Set(nodesOf(at).map((node) => termText(key, 'dn', node.text)))),
+    );
+  return or(
+    inside,
+    and(startsSplit, endsSplit),
+    and(endsSplit, holding(starts, lower.end)),
+    and(startsSplit, holding(ends, upper.start)),
+  );
+}
+
+/** The texts that begin with `prefix` and, where given, are among `wanted`. */
+function only({ sure, maybe }: Texts, prefix: string, wanted?: ReadonlySet<string>): Texts {
+  const isWanted = (text: string) => text.startsWith(prefix) && (wanted?.has(text) ?? true);
+  return { sure: sure.filter(isWanted), maybe: maybe.filter(isWanted) };
+}
+
 type Side = 'starts-before' | 'starts-from' | 'ends-after' | 'ends-until';
 
+/** Texts of terms: those that tell, and those that leave it open. */
+interface Texts {
+  readonly sure: string[];
+  readonly maybe: string[];
+}
+
 /** Values that start before, start from, end after, or end until `at`. */
-function compare(blinder: TermSource, key: string, side: Side, at: number): Bounds {
+function compare({ key, isPoint }: DateElement, side: Side, at: number): Texts {
   const isStart = side === 'starts-before' || side === 'starts-from';
   const wantsBefore = side === 'starts-before' || side === 'ends-until';
-  const inner = isStart ? ['dn', 'dl'] : ['dn', 'dh'];
+  const inner = isPoint ? ['dn'] : isStart ? ['dn', 'dl'] : ['dn', 'dh'];
   const sure: string[] = [];
   const maybe: string[] = [];
-  if (side === 'starts-before') sure.push(termText(key, 'dl', '-'));
-  if (side === 'ends-after') sure.push(termText(key, 'dh', '+'));
-  walkCalendar((node: CalendarNode) => {
+  if (!isPoint && side === 'starts-before') sure.push(termText(key, 'dl', '-'));
+  if (!isPoint && side === 'ends-after') sure.push(termText(key, 'dh', '+'));
+  walkCalendar((node) => {
     const isInside = wantsBefore ? node.end <= at : node.start >= at;
     const isOutside = wantsBefore ? node.start >= at : node.end <= at;
     if (isOutside) return false;
     if (isInside) {
-      for (const kind of [...inner, 'd=']) sure.push(termText(key, kind, node.text));
+      for (const kind of inner) sure.push(termText(key, kind, node.text));
+      sure.push(termText(key, 'd=', node.text));
       return false;
     }
     // The bound falls into this node: a value that equals the node starts before it and ends after it.
@@ -126,14 +189,14 @@ function compare(blinder: TermSource, key: string, side: Side, at: number): Boun
     if (node.isLeaf) for (const kind of inner) maybe.push(termText(key, kind, node.text));
     return true;
   });
-  return fromTexts(blinder, sure, maybe);
+  return { sure, maybe };
 }
 
-/** Values inside [start, end). Exact when that is a node, as every date value down to the second is. */
-function within(blinder: TermSource, key: string, start: number, end: number): Bounds {
+/** Values inside [start, end). All of them when that is a node, as every date value down to the second is. */
+function within(key: string, start: number, end: number): Texts {
   const sure: string[] = [];
   const maybe: string[] = [];
-  walkCalendar((node: CalendarNode) => {
+  walkCalendar((node) => {
     if (node.end <= start || node.start >= end) return false;
     if (node.start >= start && node.end <= end) {
       sure.push(termText(key, 'dn', node.text), termText(key, 'd=', node.text));
@@ -142,10 +205,10 @@ function within(blinder: TermSource, key: string, start: number, end: number): B
     if (node.isLeaf) maybe.push(termText(key, 'dn', node.text));
     return true;
   });
-  return fromTexts(blinder, sure, maybe);
+  return { sure, maybe };
 }
 
-function fromTexts(blinder: TermSource, sure: readonly string[], maybe: readonly string[]): Bounds {
+function fromTexts(blinder: TermSource, { sure, maybe }: Texts): Bounds {
   if (sure.length + maybe.length === 0) return nothing;
   const must = anyTerm(sure.map((text) => blinder.term(text)));
   if (maybe.length === 0) return { may: must, must };

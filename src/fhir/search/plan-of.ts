@@ -8,7 +8,7 @@ import { linkText, resourceName, termText, typeTerm } from './blind.js';
 import { linksOfParameter } from './compartment.js';
 import type { Condition, ParameterCondition, TypedCondition, Value } from './condition.js';
 import type { SearchContext } from './context.js';
-import { planDate } from './date.js';
+import { planDate, type DateElement } from './date.js';
 import type { Selection } from './expression.js';
 import { wordTerm } from './full-text.js';
 import { planHierarchy } from './hierarchy.js';
@@ -251,7 +251,7 @@ function planValue(
       );
     }
     case 'date':
-      return planDate(blinder, key, selection.isSingle, value, clock.now());
+      return planDate(blinder, dateElement(selection), value, clock.now());
     case 'number':
       return planNumber(blinder, key, value);
     case 'quantity':
@@ -261,6 +261,15 @@ function planValue(
     case 'composite':
       return nothing;
   }
+}
+
+const pointTypes = new Set(['date', 'dateTime', 'instant']);
+
+/** What planning dates needs to know of a selection. */
+export function dateElement(selection: Selection): DateElement {
+  const { types, isSingle } = selection;
+  const isPoint = types.length > 0 && types.every((type) => pointTypes.has(type));
+  return { key: sourceKey(selection, 'date'), isSingle, isPoint };
 }
 
 /** Components on the resource itself always occur together; below that they may lie in different elements: opened and checked. */

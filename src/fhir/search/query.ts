@@ -11,9 +11,10 @@ import { typeTerm } from './blind.js';
 import { compartmentPlan } from './compartment.js';
 import type { Condition, TypedCondition } from './condition.js';
 import { limitsOf, type SearchContext } from './context.js';
+import { planAll } from './date-ranges.js';
 import { matches } from './matches.js';
 import { parseCondition } from './parse.js';
-import { impliesType, planOf, type Planning } from './plan-of.js';
+import { impliesType, type Planning } from './plan-of.js';
 import type { Plan } from './plan.js';
 import { invalid, tooCostly, UnknownParameter } from './problems.js';
 import { isShapeParameter, readShape, type ResultShape } from './result-shape.js';
@@ -128,7 +129,7 @@ function planType(
   isTyped: boolean,
 ): { readonly bounds: Bounds; readonly open: readonly Condition[] } {
   const conditions = condition.kind === 'and' ? condition.of : [condition];
-  const parts = conditions.map((one) => planOf(planning, type, one));
+  const parts = planAll(planning, type, conditions, everything);
   const open = conditions.filter((_, index) => !isExact(parts[index]));
   if (isTyped && !conditions.some(impliesType)) {
     parts.unshift(exactly({ kind: 'term', term: typeTerm(planning.context.blinder, type) }));

@@ -50,6 +50,7 @@ export class QueryMaker {
     while (params.length < wanted) {
       const param = this.param(type, 0);
       if (param) params.push(param);
+      if (this.chance(0.1)) params.push(...this.dateRange(type));
     }
     return { type, params };
   }
@@ -73,6 +74,25 @@ export class QueryMaker {
           : param;
     }
     return undefined;
+  }
+
+  /** Two bounds on one date parameter, around or beside a value. */
+  private dateRange(type: string): Param[] {
+    const resource = this.pick(this.byType.get(type) ?? []);
+    const dates = [...this.context.parameters.parametersOf(type).values()].filter(
+      (one) => one.type === 'date' && one.selections.length > 0,
+    );
+    if (dates.length === 0) return [];
+    const { code, selections } = this.pick(dates);
+    const interval = intervalOf(this.pick(selections.flatMap((selection) => selection.select(resource)))?.value);
+    if (!interval) return [];
+    const far = this.pick([1000, 60_000, 3_600_000, 86_400_000, 30 * 86_400_000, 900 * 86_400_000]);
+    const low = Math.max(interval.start, -6e12) - this.pick([0, 0.5, 1, -0.5]) * far;
+    const high = Math.min(interval.end, 4e12) + this.pick([0, 0.5, 1, -0.5]) * far;
+    return [
+      [code, this.pick(['ge', 'gt', 'ge', 'sa']) + this.cutDate(new Date(low).toISOString())],
+      [code, this.pick(['lt', 'le', 'lt', 'eb']) + this.cutDate(new Date(high).toISOString())],
+    ];
   }
 
   private common(type: string, depth: number): Param | undefined {
