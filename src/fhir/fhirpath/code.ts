@@ -2,7 +2,7 @@
 import { executionError } from './errors.js';
 import { systemTypes, type TypeInfo } from './model.js';
 import type { Scope } from './scope.js';
-import { isEmpty, Node, type Collection, type Item } from './values.js';
+import { hasContent, Node, type Collection, type Item } from './values.js';
 
 /** @param focus `$this`: one item, or undefined when there is none. */
 export type Run = (focus: Item | undefined, scope: Scope) => Collection;
@@ -20,7 +20,7 @@ export interface Code extends Shape {
   readonly run: Run;
   /** Never more than one item. */
   readonly single: boolean;
-  /** The same as "run gives something", cheaper. */
+  /** The same as "run gives something that has content", cheaper. */
   readonly exists?: (focus: Item | undefined, scope: Scope) => boolean;
   /** The number of items, cheaper. */
   readonly count?: (focus: Item | undefined, scope: Scope) => number;
@@ -78,10 +78,10 @@ export function truthOf(code: Code): (focus: Item | undefined, scope: Scope) => 
   return (focus, scope) => truth(run(focus, scope));
 }
 
-/** Whether the code gives anything. */
+/** Whether the code gives anything with content. */
 export function existsOf(code: Code): (focus: Item | undefined, scope: Scope) => boolean {
   const { run } = code;
-  return code.exists ?? ((focus, scope) => !isEmpty(run(focus, scope)));
+  return code.exists ?? ((focus, scope) => hasContent(run(focus, scope)));
 }
 
 /** The only item. @returns undefined when empty. @throws FhirPathError when there are several. */

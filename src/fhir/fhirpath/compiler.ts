@@ -10,7 +10,7 @@ import { Quantity } from './quantity.js';
 import type { CallExpression, Expression, TypeSpecifier } from './syntax.js';
 import { Temporal } from './temporal.js';
 import { typeOperator } from './type-operators.js';
-import { itemsOf, Node, type Collection, type Item } from './values.js';
+import { hasContent, itemsOf, Node, type Collection, type Item } from './values.js';
 
 /** How an expression is compiled. */
 export interface CompilerOptions {
@@ -95,7 +95,7 @@ export class Compiler {
       among: focus.among,
       single: true,
       run: (item) => item,
-      exists: (item) => item !== undefined,
+      exists: (item) => hasContent(item),
     };
   }
 

@@ -137,9 +137,9 @@ export function compareItems(
   throw executionError(`${describe(left)} and ${describe(right)} have no order`);
 }
 
-/** Two FHIR Quantities with the same code, or none, are compared by value: so does the HL7 validator. */
+/** Two FHIR Quantities with the same unit, or none, are compared by value, whatever their codes: so does the HL7 validator. */
 function sameUnitOrder(a: Item | undefined, b: Item | undefined): number | undefined {
-  if (!isObject(a) || !isObject(b) || a.code !== b.code) return undefined;
+  if (!isObject(a) || !isObject(b) || a.unit !== b.unit) return undefined;
   if (typeof a.value !== 'number' || typeof b.value !== 'number') return undefined;
   return a.value - b.value;
 }

@@ -9,6 +9,7 @@ import {
   addTo,
   collectionOf,
   countOf,
+  hasContent,
   itemsOf,
   TypeName,
   type Collection,
@@ -189,8 +190,8 @@ export class Navigator {
       exists: (focus, scope) => {
         const from = run(focus, scope);
         if (from === undefined) return false;
-        if (!Array.isArray(from)) return step(from) !== undefined;
-        for (const item of from as readonly Item[]) if (step(item) !== undefined) return true;
+        if (!Array.isArray(from)) return hasContent(step(from));
+        for (const item of from as readonly Item[]) if (hasContent(step(item))) return true;
         return false;
       },
     };

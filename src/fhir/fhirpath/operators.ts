@@ -6,7 +6,7 @@ import { compareItems, equalCollections, equalItems, equivalentCollections, isTe
 import { FhirPathError } from './errors.js';
 import type { BinaryOperator } from './syntax.js';
 import { compareTexts } from './temporal-text.js';
-import { isEmpty, itemsOf, type Item } from './values.js';
+import { hasContent, isEmpty, itemsOf, type Item } from './values.js';
 
 /** @param strictAt offset for the errors of the strict mode; undefined in the lenient one. */
 export function binary(operator: BinaryOperator, left: Code, right: Code, strictAt: number | undefined): Code {
@@ -199,7 +199,7 @@ export function union(left: Code, right: Code): Code {
       }
       return items ? items.items : only;
     },
-    exists: (focus, scope) => parts.some((part) => !isEmpty(part.run(focus, scope))),
+    exists: (focus, scope) => parts.some((part) => hasContent(part.run(focus, scope))),
   };
 }
 

@@ -80,3 +80,25 @@ export function isObject(value: unknown): value is JsonObject {
 export function rawOf(item: Item): Item | undefined {
   return item instanceof Node ? item.value : item;
 }
+
+/** True for an element without any content, `{}` or a resource of nothing but its type: it counts as not there, though JSON has it. */
+export function isBlank(item: unknown): boolean {
+  if (!isObject(item)) return false;
+  if (item instanceof Node) {
+    const blankSibling = item.sibling === undefined || isBlank(item.sibling);
+    return item.value === undefined ? blankSibling : isBlank(item.value) && blankSibling;
+  }
+  for (const key in item) {
+    const value = item[key];
+    if (key !== 'resourceType' && value !== null && !isBlank(value)) return false;
+  }
+  return true;
+}
+
+/** True when one of the items has content. */
+export function hasContent(collection: Collection): boolean {
+  if (collection === undefined) return false;
+  if (!Array.isArray(collection)) return !isBlank(collection);
+  for (const item of collection as readonly Item[]) if (!isBlank(item)) return true;
+  return false;
+}

@@ -199,6 +199,18 @@ describe('the environment', () => {
   });
 });
 
+describe('elements without content', () => {
+  it('do not exist, though JSON has them', () => {
+    const bundle = {
+      resourceType: 'Bundle',
+      entry: [{ resource: { resourceType: 'Patient' } }, { resource: patient }],
+    };
+    assert.deepEqual(evaluate('entry.select(resource.exists())', bundle), [false, true]);
+    assert.deepEqual(evaluate('value.empty()', observation({ valueQuantity: {} })), [true]);
+    assert.deepEqual(evaluate('value.empty()', observation({ valueQuantity: { value: 0 } })), [false]);
+  });
+});
+
 describe('invariants', () => {
   const test = (expression: string) => compileFhirPath(expression, model).test(patient);
 
