@@ -3,6 +3,8 @@ import path from 'node:path';
 import { Anchorer } from '../anchoring/anchorer.js';
 import { LocalAttestor } from '../anchoring/attestation.js';
 import { batchFacts } from '../anchoring/batch-facts.js';
+import { createLogDoor, originOf, type LogDoor } from '../anchoring/log-door.js';
+import { noteSigner } from '../anchoring/note.js';
 import type { ProofSource } from '../anchoring/proof-builder.js';
 import { TileStore } from '../anchoring/tile-store.js';
 import type { Log } from '../base/log.js';
@@ -13,9 +15,18 @@ import type { Storage } from './storage.js';
 export interface Anchoring {
   readonly anchorer: Anchorer;
   readonly proofs: ProofSource;
+  /** The log itself, below `/log/`. */
+  readonly logDoor: LogDoor;
 }
 
-export async function startAnchoring(config: Config, storage: Storage, network: Network, log: Log): Promise<Anchoring> {
+/** @param baseUrl of the FHIR door; the log is named after it. */
+export async function startAnchoring(
+  config: Config,
+  baseUrl: string,
+  storage: Storage,
+  network: Network,
+  log: Log,
+): Promise<Anchoring> {
   const { catalog, records } = storage;
   const tiles = await TileStore.open(path.join(config.dataDir, 'log'), catalog, catalog.head().leafCount);
   const header = records.header.bind(records);
@@ -57,5 +68,9 @@ export async function startAnchoring(config: Config, storage: Storage, network: 
   return {
     anchorer,
     proofs: { tiles, anchorers: [anchorer], state: catalog, header, open: records.open.bind(records) },
+    logDoor: createLogDoor(
+      tiles,
+      noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint')),
+    ),
   };
 }

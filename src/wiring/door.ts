@@ -48,7 +48,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const inForce = await InForce.open(catalog, baseUrl, network.ratify, definitions, (error) =>
     reportDefect('definitions', error),
   );
-  const { anchorer, proofs } = await startAnchoring(config, storage, network, log);
+  const { anchorer, proofs, logDoor } = await startAnchoring(config, baseUrl, storage, network, log);
   const committer = new Committer({
     catalog,
     blocks,
@@ -102,7 +102,9 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   };
   const app = createFhirApp(services);
   return {
-    serve: (request, response) => void app(request, response),
+    serve(request, response) {
+      if (!logDoor.serve(request, response)) app(request, response);
+    },
     async close() {
       await committer.close();
       await Promise.all([anchorer.close(), consent.close()]);

@@ -1,0 +1,74 @@
+/**
+ * The log over HTTP: checkpoint and tiles, for monitors and for anybody who wants to make proofs without us.
+ *
+ * Public: leaves are salted hashes. `GET /log/checkpoint`, `/log/tile/<L>/<N>[.p/<W>]` as https://c2sp.org/tlog-tiles says, and `/log/key`, the public
+ * key in the form of https://c2sp.org/signed-note. Entry bundles are not served (docs/poi.md, "Log").
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { signCheckpoint } from './checkpoint.js';
+import { verifierKeyText, type NoteSigner } from './note.js';
+import type { TileStore } from './tile-store.js';
+import { parseTilePath } from './tiles.js';
+
+export interface LogDoor {
+  /** Answers the request when its path is below `/log/`; false when it is not, and nothing was done. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly caching: string;
+  readonly body: string | Uint8Array;
+}
+
+const notFound: Answer = { status: 404, type: 'text/plain; charset=utf-8', caching: 'no-store', body: 'Not found\n' };
+
+/** Name of a log from its public address: no scheme, no slash at the end. */
+export function originOf(publicUrl: string): string {
+  return `${publicUrl.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '')}/log`;
+}
+
+/** @param signer its name is the log's origin. */
+export function createLogDoor(tiles: TileStore, signer: NoteSigner): LogDoor {
+  let signed: { size: number; note: string } | undefined;
+
+  /** A checkpoint of the log as it is now; signed once for each size. */
+  async function checkpoint(): Promise<string> {
+    const { size } = tiles;
+    if (signed?.size !== size)
+      signed = { size, note: signCheckpoint({ origin: signer.name, size, root: await tiles.root(size) }, [signer]) };
+    return signed.note;
+  }
+
+  async function answer(path: string): Promise<Answer> {
+    const text = { status: 200, type: 'text/plain; charset=utf-8', caching: 'max-age=2' };
+    if (path === 'checkpoint') return { ...text, body: await checkpoint() };
+    if (path === 'key') return { ...text, body: `${verifierKeyText(signer)}\n` };
+    const name = path.startsWith('tile/') ? parseTilePath(path.slice('tile/'.length)) : undefined;
+    if (name === undefined || name.level === 'entries') return notFound;
+    const body = await tiles.tile({ ...name, level: name.level });
+    if (body === undefined) return notFound;
+    return { status: 200, type: 'application/octet-stream', caching: 'public, max-age=31536000, immutable', body };
+  }
+
+  return {
+    serve(request, response) {
+      const [path] = (request.url ?? '').split('?');
+      if (!path.startsWith('/log/')) return false;
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        response.writeHead(405, { Allow: 'GET, HEAD' }).end();
+        return true;
+      }
+      answer(path.slice('/log/'.length)).then(
+        ({ status, type, caching, body }) => {
+          const headers = { 'Content-Type': type, 'Cache-Control': caching, 'Content-Length': Buffer.byteLength(body) };
+          response.writeHead(status, { ...headers, 'Access-Control-Allow-Origin': '*' });
+          response.end(request.method === 'HEAD' ? undefined : body);
+        },
+        () => response.writeHead(503, { 'Retry-After': '5' }).end(),
+      );
+      return true;
+    },
+  };
+}
