@@ -50,7 +50,10 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
   /** True when nothing of the patient is pending within the time. */
   whenSettled(patientId: string, timeoutMs: number): Promise<boolean>;
 
-  /** Files what the stored Consents of a patient say and the ledger does not have: after a crash between commit and ledger. */
+  /**
+   * Makes the ledger what the stored Consents of a patient say: files what it does not have, revokes what is no longer there.
+   * For after a crash between a commit and the call that tells of it.
+   */
   reconcile(patientId: string): Promise<void>;
 
   /** Stops after the transaction at hand; what is left is done after the next start. */
@@ -121,15 +124,123 @@ class LedgerPublisher implements ConsentPublisher {
       if (before !== undefined && before !== patient) await this.#withdraw(before, name);
       const filings = await this.#ledger.load(patient);
       const isKnown = filings.some(({ policy, wanted }) => policy === compiled?.hash && wanted === 'active');
-      const isReplacing = withdrawOthers(filings, name, compiled?.hash);
+      withdrawOthers(filings, name, compiled?.hash);
       if (compiled !== undefined && !isKnown) {
         const bytes = Buffer.from(compiled.bytes).toString('base64');
         const filing: Filing = { consent: name, policy: compiled.hash, bytes, wanted: 'active', status: 'queued' };
         filings.push(signature === undefined ? filing : { ...filing, signature });
-      } else if (!isReplacing) {
-        return;
       }
-      await this.#begin(patient, () => this.#ledger.savePatientOf(name, patient));
+      // Also for what a crash left behind in the ledger, without work to do in the outbox.
+      if (!isSettled(filings)) await this.#begin(patient, () => this.#ledger.savePatientOf(name, patient));
+    });
+  }
+
+  async onConsentRevoked(consentId: string): Promise<void> {
+    const name = this.#nameOf(consentId);
+    await this.#ledger.inTurn(async () => {
+      const patient = await this.#ledger.patientOf(name);
+      if (patient !== undefined) await this.#withdraw(patient, name);
+    });
+  }
+
+  async reconcile(patientId: string): Promise<void> {
+    const { source, blinder } = this.#options;
+    if (source === undefined) return;
+    const consents = await source.activeConsents(patientId);
+    const names = new Set(consents.map(({ id = '' }) => this.#nameOf(id)));
+    const patient = blinder.pseudonym(patientId);
+    await this.#ledger.inTurn(async () => {
+      const filings = await this.#ledger.load(patient);
+      for (const filing of filings) if (!names.has(filing.consent)) filing.wanted = 'revoked';
+      if (!isSettled(filings)) await this.#begin(patient);
+    });
+    for (const consent of consents) await this.onConsentWritten(consent);
+  }
+
+  whenSettled(patientId: string, timeoutMs: number): Promise<boolean>;
+
+  /**
+   * Makes the ledger what the stored Consents of a patient say: files what it does not have, revokes what is no longer there.
+   * For after a crash between a commit and the call that tells of it.
+   */
+  reconcile(patientId: string): Promise<void>;
+
+  /** Stops after the transaction at hand; what is left is done after the next start. */
+  close(): Promise<void>;
+}
+
+export async function startConsentPublisher(options: ConsentPublisherOptions): Promise<ConsentPublisher> {
+  return new LedgerPublisher(options, await Ledger.open(options.state));
+}
+
+type Listener = Parameters<PendingChanges['listen']>[0];
+
+class LedgerPublisher implements ConsentPublisher {
+  readonly #options: ConsentPublisherOptions;
+  readonly #ledger: Ledger;
+  readonly #loop: OutboxLoop;
+  readonly #listeners: Listener[] = [];
+  #waiters: { patient: Hex; done: () => void }[] = [];
+
+  constructor(options: ConsentPublisherOptions, ledger: Ledger) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#loop = new OutboxLoop(options, ledger, {
+      changed: (patient) => this.#changed(patient),
+      mined: async () => {
+        for (const { mined } of this.#listeners) await mined();
+      },
+    });
+    this.#loop.wake();
+  }
+
+  check(consent: Resource): void {
+    compileToBytes(consent, this.#options.blinder, this.#options.compile);
+  }
+
+  listen(listener: Listener): void {
+    this.#listeners.push(listener);
+  }
+
+  pendingOf(patient: Hex) {
+    const filings = this.#ledger.pending(patient);
+    if (filings === undefined) return undefined;
+    const withdrawn = filings.filter(({ wanted, index }) => wanted === 'revoked' && index !== undefined);
+    const filed = filings.filter(({ wanted, status }) => wanted === 'active' && status !== 'active');
+    if (withdrawn.length === 0 && filed.length === 0) return undefined;
+    return { withdrawn: withdrawn.map(({ index }) => index as number), filed: filed.map(bytesOf) };
+  }
+
+  async contentsOf(patientId: string, hash: Hex): Promise<Uint8Array | undefined> {
+    const { blinder, source, compile } = this.#options;
+    const patient = blinder.pseudonym(patientId);
+    const filing = (await this.#ledger.read(patient)).find(({ policy }) => policy === hash);
+    if (filing !== undefined) return bytesOf(filing);
+    for (const consent of (await source?.activeConsents(patientId)) ?? []) {
+      const compiled = compileToBytes(consent, blinder, compile);
+      if (compiled?.hash === hash) return compiled.bytes;
+    }
+    return undefined;
+  }
+
+  async onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void> {
+    const { blinder, compile } = this.#options;
+    const compiled = compileToBytes(consent, blinder, compile);
+    const name = this.#nameOf(consent.id ?? '');
+    const patient = blinder.pseudonym(patientOf(consent));
+    await this.#ledger.inTurn(async () => {
+      const before = await this.#ledger.patientOf(name);
+      if (before !== undefined && before !== patient) await this.#withdraw(before, name);
+      const filings = await this.#ledger.load(patient);
+      const isKnown = filings.some(({ policy, wanted }) => policy === compiled?.hash && wanted === 'active');
+      withdrawOthers(filings, name, compiled?.hash);
+      if (compiled !== undefined && !isKnown) {
+        const bytes = Buffer.from(compiled.bytes).toString('base64');
+        const filing: Filing = { consent: name, policy: compiled.hash, bytes, wanted: 'active', status: 'queued' };
+        filings.push(signature === undefined ? filing : { ...filing, signature });
+      }
+      // Also for what a crash left behind in the ledger, without work to do in the outbox.
+      if (!isSettled(filings)) await this.#begin(patient, () => this.#ledger.savePatientOf(name, patient));
     });
   }
 
@@ -174,7 +285,9 @@ class LedgerPublisher implements ConsentPublisher {
   }
 
   async #withdraw(patient: Hex, name: string): Promise<void> {
-    if (withdrawOthers(await this.#ledger.load(patient), name, undefined)) await this.#begin(patient);
+    const filings = await this.#ledger.load(patient);
+    withdrawOthers(filings, name, undefined);
+    if (!isSettled(filings)) await this.#begin(patient);
   }
 
   /** Work came for a patient: what is pending shows before it is durable. */
@@ -193,11 +306,15 @@ class LedgerPublisher implements ConsentPublisher {
   }
 }
 
-/** Marks what was filed for a Consent before, `keep` excepted, as to be revoked. @returns whether there was any. */
-function withdrawOthers(filings: Filing[], consent: string, keep: Hex | undefined): boolean {
-  const others = filings.filter((one) => one.consent === consent && one.policy !== keep && one.wanted === 'active');
-  for (const other of others) other.wanted = 'revoked';
-  return others.length > 0;
+/** Marks what was filed for a Consent before, `keep` excepted, as to be revoked. */
+function withdrawOthers(filings: readonly Filing[], consent: string, keep: Hex | undefined): void {
+  for (const filing of filings) {
+    if (filing.consent === consent && filing.policy !== keep) filing.wanted = 'revoked';
+  }
+}
+
+function isSettled(filings: readonly Filing[]): boolean {
+  return filings.every(({ wanted, status }) => wanted === 'active' && status === 'active');
 }
 
 const decoded = new WeakMap<Filing, Uint8Array>();
