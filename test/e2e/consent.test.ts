@@ -98,6 +98,21 @@ describe('consent at the door', () => {
     assert.ok(!system.text.includes(closed.slice(8)));
   });
 
+  it('a chain through a hidden resource finds nothing, one through a visible resource does', async () => {
+    const list = async (title: string, reference: string) => {
+      const item = [{ item: { reference } }];
+      const list = { resourceType: 'List', status: 'current', mode: 'working', title, entry: item };
+      assert.equal((await server.post('List', list)).status, 201);
+    };
+    await list('of the open one', openObservation);
+    await list('of the closed one', closedObservation);
+    const found = async (url: string) => (await server.get(url, { token })).body.total;
+    assert.equal(await found('List?title=of'), 2);
+    assert.equal(await found('List?item:Observation.code=8302-2'), 1);
+    assert.equal(await found('List?item:Observation.code=8302-2&_summary=count'), 1);
+    assert.equal((await server.get('List?item:Observation.code=8302-2')).body.total, 2);
+  });
+
   it('hides from conditions, ETag probes and HEAD', async () => {
     const probe = await server.get(closed, { token, headers: { 'If-None-Match': 'W/"1"' } });
     assert.equal(probe.status, 404);

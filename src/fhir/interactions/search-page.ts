@@ -12,6 +12,7 @@ import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { sortRows } from './sort-rows.js';
+import { followsLinks, VisibleChains } from './visible-chains.js';
 
 export interface PagePosition {
   readonly asOf: number;
@@ -154,6 +155,7 @@ async function* visible(
   step: number,
   from: number | undefined,
 ): AsyncGenerator<VersionRow> {
+  const chains = followsLinks(plan) ? new VisibleChains(services, principal, asOf) : undefined;
   let after = from;
   for (;;) {
     const found = await services.catalog.search({
@@ -166,6 +168,7 @@ async function* visible(
     for (const row of found) {
       const decision = mayRead(services, principal, 's', row);
       if (!(typeof decision === 'boolean' ? decision : await decision)) continue;
+      if (chains !== undefined && !(await chains.hold(plan, row))) continue;
       if (accepts !== undefined && !accepts(row)) continue;
       if (recheck !== undefined && !recheck((await services.opened.text(row)).value())) continue;
       yield row;

@@ -4,6 +4,7 @@ import type { Principal } from '../../consent/gate.js';
 import { mayRead } from '../access.js';
 import { parseCriteria, type SearchQuery } from '../search/query.js';
 import { settledQuery } from '../interactions/settled-query.js';
+import { followsLinks, VisibleChains } from '../interactions/visible-chains.js';
 import type { FhirServices } from '../services.js';
 import type { Facts } from './facts.js';
 
@@ -29,7 +30,9 @@ export async function visibleMatches(
   const query = await settledQuery(services, parseCriteria(services.search, resourceType, criteria), facts.asOf);
   const rows = await facts.matches(`${resourceType}?${criteria}`, query.plan, enough);
   const visible: VersionRow[] = [];
+  const chains = followsLinks(query.plan) ? new VisibleChains(services, principal, facts.asOf) : undefined;
   for (const row of rows) {
+    if (chains !== undefined && !(await chains.hold(query.plan, row))) continue;
     if ((await mayRead(services, principal, 's', row)) && (await rechecked(services, query, row))) visible.push(row);
   }
   return visible;
