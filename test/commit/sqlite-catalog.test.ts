@@ -73,8 +73,8 @@ test('SQLite: searches that need many windows find the same as those that need o
 });
 
 test('SQLite: a search that looks at too many candidates ends; one that stops early does not', async (t) => {
-  const { catalog } = await openHere(t, { scanLimit: 2_000 });
-  await catalog.append([entry(1, manySketches(9_000))]);
+  const { catalog } = await openHere(t, { scanLimit: 1_500 });
+  await catalog.append([entry(1, manySketches(4_000))]);
   const all = { kind: 'term', term: name('all') } as const;
   const nothing = { kind: 'and', of: [all, { kind: 'not', of: all }] } as const;
   await assert.rejects(async () => catalog.search({ plan: nothing, asOf: 1, order: 'newest', limit: 1 }), {

@@ -228,6 +228,20 @@ export function catalogSuite(title: string, openCatalog: (t: TestContext) => Pro
     assert.equal(Buffer.from((await (await reopen()).getState('outbox'))!).toString(), 'two');
   });
 
+  test(`${title}: a resource with very many versions is found by its name, as it was after each entry`, async (t) => {
+    const { catalog } = await openCatalog(t);
+    const entries = Array.from({ length: 1_500 }, (_, index) =>
+      entry(index + 1, [{ id: 'a', versionId: index + 1, terms: ['x'] }]),
+    );
+    await catalog.append(entries);
+    const plan: Plan = { kind: 'resource', names: [name('a'), name('b')] };
+    for (const asOf of [1, 400, 1_499, 1_500]) {
+      assert.deepEqual(await leavesOf(catalog, plan, asOf), [asOf - 1]);
+      assert.deepEqual(await leavesOf(catalog, and(term('x'), plan), asOf), [asOf - 1]);
+      assert.deepEqual(await leavesOf(catalog, term('x'), asOf), [asOf - 1]);
+    }
+  });
+
   test(`${title}: random plans over random histories find what the model finds, at every entry`, async (t) => {
     const { catalog } = await openCatalog(t);
     const random = generator(20_261_121);

@@ -102,10 +102,12 @@ export interface Window {
   readonly until: number;
   readonly limit: number;
   readonly order: 'newest' | 'oldest';
+  /** The state after this entry is searched. */
+  readonly asOf: number;
 }
 
 /** Adds a SELECT of the driver's leafIndexes within the window, each once, in order. */
-export function addDriver(sql: Sql, driver: Driver, { from, until, limit, order }: Window): void {
+export function addDriver(sql: Sql, driver: Driver, { from, until, limit, order, asOf }: Window): void {
   const many = isMany(driver);
   sql.add(many ? 'SELECT DISTINCT leafIndex FROM ' : 'SELECT leafIndex FROM ');
   switch (driver.kind) {
@@ -113,7 +115,9 @@ export function addDriver(sql: Sql, driver: Driver, { from, until, limit, order 
       sql.add('version WHERE leafIndex >= ? AND leafIndex < ?', from, until);
       break;
     case 'rids':
+      // Only current versions: a resource may have thousands, and `limit` is about resources.
       sql.add('version WHERE ').oneOfRows('rid', driver.rids).add(' AND leafIndex >= ? AND leafIndex < ?', from, until);
+      sql.add(' AND seqFrom <= ? AND seqUntil > ?', asOf, asOf);
       break;
     case 'terms':
       sql

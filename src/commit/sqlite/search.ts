@@ -20,7 +20,7 @@ import {
 } from './compile.js';
 import type { Connection, Row } from './connection.js';
 import { Estimates } from './estimates.js';
-import { resolve, type Condition } from './resolve.js';
+import { numberList, resolve, type Condition, type Found } from './resolve.js';
 import { termKey } from './schema.js';
 import { unpackBody } from './version-body.js';
 
@@ -35,8 +35,13 @@ interface Prepared {
   readonly until: number;
 }
 
-interface Answer {
+/** What a window gave: `found` matches, of which `rows` hold what was asked for. */
+interface Matches {
+  readonly found: number;
   readonly rows: readonly Row[];
+}
+
+interface Answer extends Matches {
   /** Where the next window begins; undefined when there is none. */
   readonly next: { readonly from: number; readonly until: number } | undefined;
   readonly scanned: number;
@@ -61,8 +66,8 @@ export class Searcher {
     if (prepared === undefined) return [];
     const from = order === 'oldest' && after !== undefined ? Math.max(prepared.from, after + 1) : prepared.from;
     const until = order === 'newest' && after !== undefined ? Math.min(prepared.until, after) : prepared.until;
-    const run = (window: Window, wanted: number) => this.rowsIn(prepared, window, asOf, wanted);
-    return this.walk(prepared.driver, { from, until, limit: firstWindow, order }, limit, run, (rows) =>
+    const run = (window: Window, wanted: number) => this.rowsIn(prepared, window, wanted);
+    return this.walk(prepared.driver, { from, until, limit: firstWindow, order, asOf }, limit, run, ({ rows }) =>
       rows.map(([body]) => unpackBody(body as Buffer)),
     );
   }
@@ -72,9 +77,9 @@ export class Searcher {
     const prepared = this.prepare(plan, asOf);
     if (prepared === undefined) return 0;
     const { driver, from, until } = prepared;
-    const run = (window: Window) => this.leavesIn(prepared, window, asOf);
-    const window: Window = { from, until, limit: firstWindow, order: 'newest' };
-    return this.walk(driver, window, limit, run, (rows) => Math.min(rows.length, limit));
+    const run = (window: Window) => this.countIn(prepared, window);
+    const window: Window = { from, until, limit: firstWindow, order: 'newest', asOf };
+    return this.walk(driver, window, limit, run, ({ found }) => Math.min(found, limit));
   }
 
   private prepare(plan: Plan, asOf: number): Prepared | undefined {
@@ -84,54 +89,48 @@ export class Searcher {
     return condition.kind === 'none' ? undefined : withBounds(condition, leafCount);
   }
 
-  /** Row ids of the current resources that meet a condition, when they are few and cheap to list. */
-  private find(condition: Condition, limit: number, asOf: number, leafCount: number): number[] | undefined {
-    if (condition.kind === 'none') return [];
+  /** The current versions that meet a condition, when they are few and cheap to list. */
+  private find(condition: Condition, limit: number, asOf: number, leafCount: number): Found | undefined {
+    if (condition.kind === 'none') return { rids: [], leaves: [] };
     const prepared = withBounds(condition, leafCount);
     const estimate = estimateOf(prepared.driver);
     if (!estimate.isBound || estimate.rows > 4 * limit) return undefined;
-    const sql = new Sql().add('SELECT v.rid FROM (');
-    addDriver(sql, prepared.driver, { ...prepared, limit: 4 * limit + 1, order: 'newest' });
+    const sql = new Sql().add(
+      'SELECT group_concat(rid), group_concat(leafIndex) FROM (SELECT v.rid, v.leafIndex FROM (',
+    );
+    addDriver(sql, prepared.driver, { ...prepared, limit: 4 * limit + 1, order: 'newest', asOf });
     sql.add(') d CROSS JOIN version v ON v.leafIndex = d.leafIndex WHERE ');
     addFilters(sql, prepared.filters, asOf);
-    const rows = this.db.prepare(sql.text).all(sql.parameters);
-    return rows.length > limit ? undefined : rows.map(([rid]) => rid as number);
+    sql.add(' LIMIT ?)', limit + 1);
+    const [rids, leaves] = this.db.prepare(sql.text).get(sql.parameters)!.map(numberList) as [number[], number[]];
+    return rids.length > limit ? undefined : { rids, leaves };
   }
 
   /** Matches in one window, as far as `wanted`. */
-  private rowsIn({ driver, filters }: Prepared, window: Window, asOf: number, wanted: number): Row[] {
+  private rowsIn(prepared: Prepared, window: Window, wanted: number): Matches {
     const sql = new Sql().add('SELECT c.body FROM (');
-    addDriver(sql, driver, window);
-    sql.add(') d ');
-    const others = addTermJoins(sql, filters);
-    sql.add(
-      'CROSS JOIN version v ON v.leafIndex = d.leafIndex CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ',
-    );
-    addFilters(sql, others, asOf);
+    addMatches(sql, prepared, window, 'CROSS JOIN content c ON c.leafIndex = v.leafIndex');
     sql.add(' LIMIT ?', wanted);
-    return this.db.prepare(sql.text).all(sql.parameters);
+    const rows = this.db.prepare(sql.text).all(sql.parameters);
+    return { found: rows.length, rows };
   }
 
-  private leavesIn({ driver, filters }: Prepared, window: Window, asOf: number): Row[] {
-    const sql = new Sql().add('SELECT v.leafIndex FROM (');
-    addDriver(sql, driver, window);
-    sql.add(') d ');
-    const others = addTermJoins(sql, filters);
-    sql.add('CROSS JOIN version v ON v.leafIndex = d.leafIndex WHERE ');
-    addFilters(sql, others, asOf);
-    return this.db.prepare(sql.text).all(sql.parameters);
+  private countIn(prepared: Prepared, window: Window): Matches {
+    const sql = new Sql().add('SELECT count(*) FROM (');
+    addMatches(sql, prepared, window, '');
+    return { found: this.db.prepare(sql.text).get(sql.parameters)![0] as number, rows: [] };
   }
 
-  /** Goes on, window by window, until `wanted` rows are there or the candidates are used up. The first window is looked at synchronously. */
+  /** Goes on, window by window, until `wanted` matches are there or the candidates are used up. The first window is looked at synchronously. */
   private walk<T>(
     driver: Driver,
     window: Window,
     wanted: number,
-    run: (window: Window, wanted: number) => Row[],
-    finish: (rows: readonly Row[]) => T,
+    run: (window: Window, wanted: number) => Matches,
+    finish: (matches: Matches) => T,
   ): T | Promise<T> {
     const first = this.step(driver, window, wanted, run);
-    if (first.next === undefined) return finish(first.rows);
+    if (first.next === undefined) return finish(first);
     return this.walkOn(driver, window, wanted, run, first).then(finish);
   }
 
@@ -139,35 +138,41 @@ export class Searcher {
     driver: Driver,
     window: Window,
     wanted: number,
-    run: (window: Window, wanted: number) => Row[],
+    run: (window: Window, wanted: number) => Matches,
     first: Answer,
-  ): Promise<readonly Row[]> {
+  ): Promise<Matches> {
     const rows = [...first.rows];
-    let { next, scanned } = first;
+    let { next, scanned, found } = first;
     let limit = window.limit;
     while (next !== undefined) {
       if (scanned > this.scanLimit) throw new SearchTooCostly(scanned);
       await nextTurn();
       limit = Math.min(limit * 2, largestWindow);
-      const answer = this.step(driver, { ...window, ...next, limit }, wanted - rows.length, run);
+      const answer = this.step(driver, { ...window, ...next, limit }, wanted - found, run);
       rows.push(...answer.rows);
+      found += answer.found;
       scanned += answer.scanned;
       next = answer.next;
     }
-    return rows;
+    return { found, rows };
   }
 
-  private step(driver: Driver, window: Window, wanted: number, run: (window: Window, wanted: number) => Row[]): Answer {
+  private step(
+    driver: Driver,
+    window: Window,
+    wanted: number,
+    run: (window: Window, wanted: number) => Matches,
+  ): Answer {
     const estimate = estimateOf(driver);
     if (estimate.isBound && estimate.rows <= window.limit) {
-      return { rows: run(window, wanted), next: undefined, scanned: estimate.rows };
+      return { ...run(window, wanted), next: undefined, scanned: estimate.rows };
     }
     const piece = isMany(driver) ? this.slice(window, estimate.rows) : window;
     const unlimited = isMany(driver) ? { ...piece, limit: Number.MAX_SAFE_INTEGER } : piece;
-    const rows = run(unlimited, wanted);
-    if (rows.length >= wanted) return { rows, next: undefined, scanned: window.limit };
+    const matches = run(unlimited, wanted);
+    if (matches.found >= wanted) return { ...matches, next: undefined, scanned: window.limit };
     const end = isMany(driver) ? edge(window, piece) : this.lastOf(driver, window);
-    return { rows, next: rest(window, end), scanned: window.limit };
+    return { ...matches, next: rest(window, end), scanned: window.limit };
   }
 
   /** A part of the window that is expected to hold about `limit` candidates. */
@@ -225,6 +230,15 @@ function addTermJoins(sql: Sql, filters: readonly Condition[]): Condition[] {
     );
     return false;
   });
+}
+
+/** Adds, after `SELECT … FROM (`, the candidates of a window and what they have to meet. @param joins what the answer needs of `v`. */
+function addMatches(sql: Sql, { driver, filters }: Prepared, window: Window, joins: string): void {
+  addDriver(sql, driver, window);
+  sql.add(') d ');
+  const others = addTermJoins(sql, filters);
+  sql.add(`CROSS JOIN version v ON v.leafIndex = d.leafIndex ${joins} WHERE `);
+  addFilters(sql, others, window.asOf);
 }
 
 function addFilters(sql: Sql, filters: readonly Condition[], asOf: number): void {
