@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createLog, type Log } from '../../src/base/log.js';
 import { readConfig, type Config } from '../../src/config.js';
 import { createServer, type Server } from '../../src/server.js';
 
@@ -24,7 +25,11 @@ export interface RequestOptions {
 
 /** Environment variables that make a small, quick server on a folder. */
 export function testConfig(dataDir: string, env: NodeJS.ProcessEnv = {}): Config {
-  return readConfig({ DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'silent', DEFAULT_CONSENT: 'permit', ...env });
+  return readConfig({ DATA_DIR: dataDir, PORT: '0', DEFAULT_CONSENT: 'permit', ...env });
+}
+
+function logInto(lines: string[]): Log {
+  return createLog('info', (line) => void lines.push(line));
 }
 
 export class TestServer {
@@ -33,13 +38,21 @@ export class TestServer {
     private readonly env: NodeJS.ProcessEnv,
     private server: Server,
     private token: string,
+    /** Everything that the server wrote into its log. */
+    readonly logLines: string[],
   ) {}
 
   /** Starts a server on a temporary folder. */
   static async start(env: NodeJS.ProcessEnv = {}): Promise<TestServer> {
     const folder = await mkdtemp(path.join(tmpdir(), 'mooring-e2e-'));
-    const server = await createServer(testConfig(folder, env));
-    return new TestServer(folder, env, server, await server.token());
+    const lines: string[] = [];
+    const server = await createServer(testConfig(folder, env), logInto(lines));
+    return new TestServer(folder, env, server, await server.token(), lines);
+  }
+
+  /** JSON-RPC endpoint of the embedded chain. */
+  get chainUrl(): string {
+    return this.server.chainUrl;
   }
 
   get baseUrl(): string {
@@ -54,7 +67,7 @@ export class TestServer {
   /** Stops the server and starts it again on the same folder (and another port). */
   async restart(): Promise<void> {
     await this.server.close();
-    this.server = await createServer(testConfig(this.folder, this.env));
+    this.server = await createServer(testConfig(this.folder, this.env), logInto(this.logLines));
     this.token = await this.server.token();
   }
 
