@@ -4,6 +4,7 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   token: { about: 'print a bearer token of the local issuer', load: () => import('./token.js') },
   import: { about: 'load bundles and NDJSON into a server', load: () => import('./import.js') },
   verify: { about: 'check a proof against a chain, without any server', load: () => import('./verify.js') },
+  fsck: { about: 'check the data of a stopped server against itself and the chain', load: () => import('./fsck.js') },
   validate: { about: 'validate files against R4 and packages', load: () => import('./validate.js') },
 };
 
