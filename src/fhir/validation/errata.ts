@@ -72,6 +72,52 @@ const errata: readonly Erratum[] = [
     published: "path.matches('[A-Za-z][A-Za-z0-9]*(\\\\.[a-z][A-Za-z0-9]*(\\\\[x])?)*')",
     corrected: "path.matches('^[A-Za-z][A-Za-z0-9]*(\\\\.[a-z][A-Za-z0-9]*(\\\\[x])?)*$')",
   },
+  // Of implementation guides and earlier releases: lists that are meant as "there is one".
+  {
+    published: 'telecom or endpoint',
+    corrected: 'telecom.exists() or endpoint.exists()',
+  },
+  {
+    published: '(component.empty() and hasMember.empty()) implies (dataAbsentReason or value)',
+    corrected: '(component.empty() and hasMember.empty()) implies (dataAbsentReason.exists() or value.exists())',
+  },
+  {
+    published: '(component.empty() and related.empty()) implies (dataAbsentReason or value)',
+    corrected: '(component.empty() and related.empty()) implies (dataAbsentReason.exists() or value.exists())',
+  },
+  {
+    published: 'isModifier implies isModifierReason.exists()',
+    corrected: '(isModifier.exists() and isModifier) implies isModifierReason.exists()',
+  },
+  {
+    published: "differential.element.all(id) and differential.element.id.trace('ids').isDistinct()",
+    corrected: "differential.element.all(id.exists()) and differential.element.id.trace('ids').isDistinct()",
+  },
+  {
+    published: "snapshot.element.all(id) and snapshot.element.id.trace('ids').isDistinct()",
+    corrected: "snapshot.element.all(id.exists()) and snapshot.element.id.trace('ids').isDistinct()",
+  },
+  {
+    published: 'element.all(definition and min and max)',
+    corrected: 'element.all(definition.exists() and min.exists() and max.exists())',
+  },
+  {
+    published: "searchType implies type = 'string'",
+    corrected: "searchType.exists() implies type = 'string'",
+  },
+  {
+    published: 'value.empty() or code!=component.code',
+    corrected: 'value.empty() or (code in component.code).not()',
+  },
+  {
+    published: "(code or value.empty()) and (system.empty() or system = 'urn:iso:std:iso:4217')",
+    corrected: "(code.exists() or value.empty()) and (system.empty() or system = 'urn:iso:std:iso:4217')",
+  },
+  {
+    published: '(code or value.empty()) and (system.empty() or system = %ucum) and (value.empty() or value > 0)',
+    corrected:
+      '(code.exists() or value.empty()) and (system.empty() or system = %ucum) and (value.empty() or value > 0)',
+  },
 ];
 
 const corrections = new Map(errata.map(({ published, corrected }) => [published, corrected]));

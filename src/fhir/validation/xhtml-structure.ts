@@ -9,6 +9,8 @@ const paragraphs = words(
 const flat = words('a b em i strong small big sub sup code tt dfn q var abbr acronym cite bdo kbd samp');
 const inParagraph = words('div blockquote table ol ul p');
 const childless = words('br img hr area');
+/** White space written as a character reference. */
+const blankReference = /&#(?:0*(?:9|10|13|32)|[xX]0*(?:9|[aA]|[dD]|20));/g;
 const children: Readonly<Record<string, ReadonlySet<string>>> = {
   table: words('tbody tr caption thead tfoot col colgroup'),
   tr: words('td th'),
@@ -65,7 +67,7 @@ function visit(node: XhtmlNode, around: readonly string[], problems: string[]): 
       if (expected && !expected.has(child.name))
         problems.push(`<${name}> holds <${child.name}>; expected ${list(expected)}`);
       visit(child, inner, problems);
-    } else if (expected && /\S/.test(child.text ?? '')) {
+    } else if (expected && /\S/.test((child.text ?? '').replace(blankReference, ''))) {
       problems.push(`<${name}> holds text; expected ${list(expected)}`);
     }
   }
