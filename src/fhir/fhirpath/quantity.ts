@@ -36,7 +36,7 @@ export class Quantity {
 
 /** True for `year`, `years`, `day`, ... */
 export function isCalendarWord(word: string): boolean {
-  return word.replace(/s$/, '') in calendarUnits;
+  return Object.hasOwn(calendarUnits, word.replace(/s$/, ''));
 }
 
 /** UCUM code of the quantity's unit; for `year` and `month` the average ones where `loosely`, else undefined. */
