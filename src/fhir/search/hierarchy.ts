@@ -7,7 +7,7 @@ import { exactly, nothing, or, type Bounds } from './bounds.js';
 import { resourceName } from './blind.js';
 import { linksOfParameter } from './compartment.js';
 import type { ParameterCondition } from './condition.js';
-import type { SearchParameters } from './parameters.js';
+import { parentParameter } from './parent.js';
 import { targetTypesOf } from './parse.js';
 import type { Plan } from './plan.js';
 import { planSelections, type Planning } from './plan-of.js';
@@ -16,11 +16,6 @@ import type { ReferenceValue } from './reference.js';
 
 /** Steps that a hierarchy is followed. */
 const deepest = 8;
-
-/** The parameter by which `type` refers to its parent of the same type. */
-export function parentParameter(parameters: SearchParameters, type: string) {
-  return parameters.get(type, 'partof') ?? parameters.get(type, 'part-of');
-}
 
 /** @throws FhirError 400 `not-supported` where there is no hierarchy. */
 export function planHierarchy(
@@ -51,7 +46,7 @@ export function planHierarchy(
     return exactly({ kind: 'or', of: levels });
   });
   const below = or(...parts, nothing);
-  if (below === nothing) {
+  if (below.may.kind === 'none') {
     throw notOffered(`Search parameter ${parameter.code}:${direction}: its targets have no hierarchy`);
   }
   return or(planSelections(planning, parameter, 'reference', parameter.selections, value), below);

@@ -15,6 +15,7 @@ import { matchesDate, matchesInstant } from './matches-date.js';
 import { matchesNumber, matchesQuantity } from './matches-number.js';
 import { matchesReference, matchesString, matchesToken, matchesUri, type Comparison } from './matches-text.js';
 import { distanceKm, positionOf } from './near.js';
+import { parentParameter } from './parent.js';
 
 /** The resources around the one that is looked at; only chains, `_has` and `_list` need them. */
 export interface Surroundings {
@@ -59,7 +60,8 @@ function meets(context: SearchContext, resource: Resource, condition: Condition,
       return condition.values.some((value) =>
         value.kind === 'composite'
           ? matchesComposite(context, resource, condition.parameter, value.parts)
-          : matchesAny(context, resource, condition, value),
+          : matchesAny(context, resource, condition, value) ||
+            matchesRelated(context, resource, condition, value, around),
       );
     case 'chain':
       return needed(around)
@@ -102,6 +104,35 @@ function matchesAny(
   const values = valuesOfParameter(context.parameters, resource, parameter);
   const comparison: Comparison = { modifier, isPhonetic: parameter.code === 'phonetic', baseUrl: context.baseUrl };
   return values.some((found) => matchesValue(context, found, value, comparison));
+}
+
+/** `:above` and `:below` on references: the target lies above or below the resource asked for, by the reference to its own type. */
+function matchesRelated(
+  context: SearchContext,
+  resource: Resource,
+  { parameter, modifier }: ParameterCondition,
+  value: Value,
+  around: Surroundings | undefined,
+): boolean {
+  if (value.kind !== 'reference' || (modifier !== 'above' && modifier !== 'below')) return false;
+  const next = (one: Resource) => {
+    const parent = parentParameter(context.parameters, one.resourceType);
+    if (!parent) return [];
+    const found =
+      modifier === 'below'
+        ? needed(around).targets(one, parent)
+        : needed(around).sources(one, one.resourceType, parent);
+    return found.filter(({ resourceType }) => resourceType === one.resourceType);
+  };
+  const isAsked = ({ resourceType, id }: Resource) => id === value.id && (value.type ?? resourceType) === resourceType;
+  const seen = new Set<Resource>();
+  const reaches = (one: Resource): boolean => {
+    if (isAsked(one)) return true;
+    if (seen.has(one)) return false;
+    seen.add(one);
+    return next(one).some(reaches);
+  };
+  return needed(around).targets(resource, parameter).some(reaches);
 }
 
 /** Some occurrence of the base has values for all components. */

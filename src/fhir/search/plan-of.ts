@@ -59,8 +59,11 @@ export function planOf(planning: Planning, type: string, condition: Condition): 
         source: plan,
       }));
     }
-    case 'id':
-      return exactly({ kind: 'resource', names: condition.ids.map((id) => resourceName(blinder, condition.type, id)) });
+    case 'id': {
+      const types = type === 'Resource' ? [...planning.context.parameters.definitions.resourceTypes] : [type];
+      const names = types.flatMap((one) => condition.ids.map((id) => resourceName(blinder, one, id)));
+      return exactly({ kind: 'resource', names });
+    }
     case 'updated':
       return or(...condition.values.map((value) => planUpdated(planning, value)));
     case 'words':

@@ -16,18 +16,9 @@ const plainTerms = { term: (text: string) => new Uint8Array(Buffer.from(text)) }
 const now = Date.UTC(2024, 5, 1);
 
 function meets(plan: Plan, texts: ReadonlySet<string>): boolean {
-  switch (plan.kind) {
-    case 'term':
-      return texts.has(Buffer.from(plan.term).toString());
-    case 'and':
-      return plan.of.every((part) => meets(part, texts));
-    case 'or':
-      return plan.of.some((part) => meets(part, texts));
-    case 'all':
-      return true;
-    default:
-      return false;
-  }
+  if (plan.kind === 'term') return texts.has(Buffer.from(plan.term).toString());
+  if (plan.kind === 'and') return plan.of.every((part) => meets(part, texts));
+  return plan.kind === 'or' ? plan.of.some((part) => meets(part, texts)) : plan.kind === 'all';
 }
 
 /** Fails when the index is sure of a value that does not match, or misses one that does. @returns true when the index decides. */
