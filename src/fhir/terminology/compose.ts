@@ -45,6 +45,17 @@ export class ValueSetTest {
     }
   }
 
+  /** True when a value set that it includes, at any depth, is not at hand: then systems() may lack some. */
+  lacksValueSets(): boolean {
+    if (this.isOpen) return false;
+    this.isOpen = true;
+    try {
+      return this.includes.some((include) => include.lacksValueSets());
+    } finally {
+      this.isOpen = false;
+    }
+  }
+
   /** @param isExact the code must be spelled as the system spells it, even where case does not matter. */
   has(system: string, code: string, isExact: boolean): Membership {
     if (this.isOpen) return 'out';
@@ -109,6 +120,10 @@ class IncludeTest {
   systems(into: Set<string>): void {
     if (this.include.system !== undefined) into.add(this.include.system);
     else for (const url of this.include.valueSet ?? []) this.sources.test(url)?.systems(into);
+  }
+
+  lacksValueSets(): boolean {
+    return (this.include.valueSet ?? []).some((url) => this.sources.test(url)?.lacksValueSets() ?? true);
   }
 
   has(system: string, code: string, isExact: boolean): Membership {

@@ -160,7 +160,7 @@ class OfflineTerminology implements Terminology, TerminologySources {
       };
     }
     const candidates = system === undefined ? test.systems() : [system];
-    let isUnknown = false;
+    let isUnknown = system === undefined && test.lacksValueSets();
     for (const candidate of candidates) {
       const result = test.has(candidate, code, system === undefined);
       if (result === 'in')
@@ -173,7 +173,7 @@ class OfflineTerminology implements Terminology, TerminologySources {
       return {
         result: 'unknown',
         reason,
-        message: `${text} could not be checked against the value set ${valueSet}: its code system is not at hand`,
+        message: `${text} could not be checked against the value set ${valueSet}: a code system or value set that it is made from is not at hand`,
       };
     }
     return { result: 'out', reason: 'not-member', message: `${text} is not in the value set ${valueSet}` };

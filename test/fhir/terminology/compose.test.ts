@@ -121,6 +121,8 @@ describe('what cannot be decided', () => {
     );
     assert.equal(terminology.validateCode({ system, code: 'dog' }, vs).result, 'in');
     assert.equal(terminology.validateCode({ system, code: 'cat' }, vs).result, 'unknown');
+    assert.equal(terminology.validateCode({ code: 'dog' }, vs).result, 'in');
+    assert.equal(terminology.validateCode({ code: 'cat' }, vs).result, 'unknown', 'of a code element too');
   });
   test('a fragment knows its codes and leaves the others open', () => {
     const fragment = { ...animals, content: 'fragment' };
