@@ -136,6 +136,8 @@ function unitOf(code: string): UcumUnit | null {
     createRequire(import.meta.url)('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): UcumService } }
   ).UcumLhcUtils.getInstance();
   unit = service.getSpecifiedUnit(code, 'validate').unit;
+  // The tables are plain objects: `__proto__` and the like find what is no unit.
+  if (typeof unit?.magnitude_ !== 'number' || typeof unit.dim_ !== 'object') unit = null;
   if (units.size >= mostUnits) units.clear();
   units.set(code, unit);
   return unit;
