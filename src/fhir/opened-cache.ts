@@ -62,7 +62,7 @@ export class OpenedCache {
   private keep(digest: Uint8Array, text: JsonText): void {
     const entry = this.entry(digest);
     if (entry.text !== undefined || text.bytes.length > this.maxBytes / 8) return;
-    entry.text = text;
+    entry.text = new JsonText(ownMemory(text.bytes));
     entry.sizeBytes += text.bytes.length;
     this.sizeBytes += text.bytes.length;
     this.shrink();
@@ -89,4 +89,12 @@ export class OpenedCache {
       this.sizeBytes -= entry.sizeBytes;
     }
   }
+}
+
+/** Bytes in memory of their own: a small piece of a shared pool would keep all of the pool. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer.byteLength === bytes.byteLength) return bytes;
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
 }
