@@ -30,7 +30,9 @@ export interface BundleOf {
 export function toJsonBytes(resource: Resource | JsonText): Buffer {
   if (resource instanceof JsonText) return asBuffer(resource.bytes);
   const { entry } = resource as unknown as BundleOf;
-  if (resource.resourceType !== 'Bundle' || !Array.isArray(entry)) return Buffer.from(stringifyJson(resource));
+  if (resource.resourceType !== 'Bundle' || !Array.isArray(entry) || !entry.some(holdsText)) {
+    return Buffer.from(stringifyJson(resource));
+  }
   const { entry: _, ...rest } = resource;
   const pieces: Buffer[] = [Buffer.from(`${stringifyJson(rest).slice(0, -1)},"entry":[`)];
   entry.forEach(({ resource: content, fullUrl, ...others }, index) => {
@@ -45,6 +47,10 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   });
   pieces.push(Buffer.from(']}'));
   return Buffer.concat(pieces);
+}
+
+function holdsText({ resource }: NonNullable<BundleOf['entry']>[number]): boolean {
+  return resource instanceof JsonText || Array.isArray(resource?.entry);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

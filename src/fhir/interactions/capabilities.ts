@@ -1,16 +1,23 @@
 /** capabilities: what this server offers, made from the table of routes. Spec: https://hl7.org/fhir/R4/capabilitystatement.html */
 import { routes, type InteractionCode } from '../routes.js';
+import type { Resource } from '../../base/resource.js';
+import { Slices } from '../pause.js';
+import type { SearchParameters } from '../search/parameters.js';
 import type { FhirServices } from '../services.js';
 import type { Interaction } from './interaction.js';
 
-const remembered = new WeakMap<FhirServices, Map<string, Record<string, unknown>>>();
+/** Statements by what they are made from: new search parameters make a new one. */
+const remembered = new WeakMap<SearchParameters, Map<string, Promise<Resource>>>();
+/** Base URLs come from the Host header where none is configured; only so many are remembered. */
+const mostBases = 16;
 
 export const capabilities: Interaction = async (services, _request, context) => {
-  const byBase = remembered.get(services) ?? new Map<string, Record<string, unknown>>();
-  remembered.set(services, byBase);
+  const { parameters } = services.search;
+  const byBase = remembered.get(parameters) ?? new Map<string, Promise<Resource>>();
+  remembered.set(parameters, byBase);
   const known = byBase.get(context.baseUrl) ?? statement(services, context.baseUrl);
-  if (byBase.size < 16) byBase.set(context.baseUrl, known);
-  return { status: 200, resource: { resourceType: 'CapabilityStatement', ...known } };
+  if (byBase.size < mostBases) byBase.set(context.baseUrl, known);
+  return { status: 200, resource: await known };
 };
 
 const typeLevel: readonly InteractionCode[] = [
@@ -25,10 +32,25 @@ const typeLevel: readonly InteractionCode[] = [
   'search-type',
 ];
 
-function statement(services: FhirServices, baseUrl: string): Record<string, unknown> {
+async function statement(services: FhirServices, baseUrl: string): Promise<Resource> {
   const { config, definitions, operations, xml, clock } = services;
   const offered = new Set(routes.map(({ code }) => code));
+  const slices = new Slices();
+  const types = [...definitions.resourceTypes].sort();
+  const referring = new Map<string, string[]>(types.map((type) => [type, []]));
+  for (const source of types) {
+    for (const { code, type, targets } of services.search.parameters.parametersOf(source).values()) {
+      if (type === 'reference') for (const target of targets) referring.get(target)?.push(`${source}:${code}`);
+    }
+    await slices.turn();
+  }
+  const resource: object[] = [];
+  for (const type of types) {
+    resource.push(resourceOf(services, type, offered, referring.get(type) ?? []));
+    await slices.turn();
+  }
   return {
+    resourceType: 'CapabilityStatement',
     url: `${baseUrl}/metadata`,
     name: 'Mooring',
     title: 'Mooring FHIR server',
@@ -54,7 +76,7 @@ function statement(services: FhirServices, baseUrl: string): Record<string, unkn
           ],
           description: 'Bearer tokens with SMART scopes; every release is decided by the FHIR Consent of the patient.',
         },
-        resource: [...definitions.resourceTypes].sort().map((type) => resourceOf(services, type, offered)),
+        resource,
         interaction: [
           { code: 'transaction' },
           { code: 'batch' },
@@ -71,15 +93,15 @@ function statement(services: FhirServices, baseUrl: string): Record<string, unkn
   };
 }
 
-function resourceOf(services: FhirServices, type: string, offered: ReadonlySet<InteractionCode>) {
-  const { config, definitions, operations, search } = services;
+function resourceOf(
+  services: FhirServices,
+  type: string,
+  offered: ReadonlySet<InteractionCode>,
+  referring: readonly string[],
+) {
+  const { config, operations, search } = services;
   const parameters = [...search.parameters.parametersOf(type).values()];
   const references = parameters.filter((parameter) => parameter.type === 'reference');
-  const referring = [...definitions.resourceTypes].flatMap((source) =>
-    [...search.parameters.parametersOf(source).values()]
-      .filter((parameter) => parameter.type === 'reference' && parameter.targets?.includes(type))
-      .map((parameter) => `${source}:${parameter.code}`),
-  );
   return withoutEmpty({
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,

@@ -100,15 +100,19 @@ async function settle(
 }
 
 function written({ opened }: WriteServices, prepared: readonly Prepared[], { versions }: Committed): Written[] {
+  const keeps = prepared.length <= mostKept;
   const byName = new Map(versions.map((version) => [`${version.resourceType}/${version.id}`, version]));
   return prepared.map(({ target, issues, rendered }) => {
     const { operation, kind, resourceType, id, current } = target;
     const row = byName.get(`${resourceType}/${id}`)?.row ?? current;
     const text = rendered?.();
-    if (text !== undefined && row !== undefined) opened.put(row, text);
+    if (keeps && text !== undefined && row !== undefined) opened.put(row, text);
     return { operation, result: results[kind], resourceType, id, row, text, issues };
   });
 }
+
+/** A larger write is not kept in memory: it would drive out what is read. */
+const mostKept = 100;
 
 const results = {
   create: 'created',
