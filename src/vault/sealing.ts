@@ -11,7 +11,7 @@
  * Spec: STREAM, https://eprint.iacr.org/2015/189
  */
 import { promisify } from 'node:util';
-import { constants, deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
@@ -28,7 +28,13 @@ const digestBytes = 32;
 
 /** Less is not worth the inflating. */
 const leastPackedBytes = 96;
-const deflateOptions = { level: 1, memLevel: 5, windowBits: 13, strategy: constants.Z_DEFAULT_STRATEGY } as const;
+/** Little memory and a fitting output buffer: for a resource, setting up costs more than the packing. */
+const deflateOptions = (sizeBytes: number) => ({
+  level: 1,
+  memLevel: 5,
+  windowBits: 13,
+  chunkSize: Math.min(Math.max(sizeBytes, 1024), 64 * 1024),
+});
 const deflateAside = promisify(deflateRaw) as (bytes: Uint8Array, options: object) => Promise<Buffer>;
 
 export interface SealedContent {
@@ -49,7 +55,8 @@ export function sealContent(
   content: Uint8Array,
 ): SealedContent | Promise<SealedContent> {
   if (content.byteLength > chunkBytes) return sealChunks(dataKey, reference, content);
-  const packed = content.byteLength < leastPackedBytes ? content : deflateRawSync(content, deflateOptions);
+  const packed =
+    content.byteLength < leastPackedBytes ? content : deflateRawSync(content, deflateOptions(content.byteLength));
   const block = sealPacked(
     format.single,
     dataKey,
@@ -110,7 +117,7 @@ async function sealChunks(dataKey: Uint8Array, reference: string, content: Uint8
   for (let index = 0; index < count; index += 1) {
     const piece = content.subarray(index * chunkBytes, (index + 1) * chunkBytes);
     const nonce = Buffer.concat([prefix, placeOf(index, index === count - 1)]);
-    const packed = await deflateAside(piece, deflateOptions);
+    const packed = await deflateAside(piece, deflateOptions(piece.byteLength));
     blocks.push(sealPacked(format.chunk, dataKey, nonce, chunkData(reference), piece, packed));
   }
   const names = Buffer.alloc(4 + count * digestBytes);
@@ -142,7 +149,10 @@ function openPacked(dataKey: Uint8Array, associated: Uint8Array, block: Uint8Arr
   const opened = openBytes(dataKey, nonceOf(block), associated, block.subarray(headBytes));
   const body = opened.subarray(1);
   if (opened[0] === packing.none[0]) return body;
-  if (opened[0] === packing.deflate[0]) return inflateRawSync(body);
+  if (opened[0] === packing.deflate[0]) {
+    const chunkSize = Math.min(Math.max(4 * body.byteLength, 1024), 64 * 1024);
+    return inflateRawSync(body, { chunkSize });
+  }
   throw new SealBroken(`sealed content has unknown packing ${opened[0]}`);
 }
 

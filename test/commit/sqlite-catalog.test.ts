@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import { openSqliteCatalog, type SqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
 import { catalogSuite, entry, name, type VersionSketch } from '../suites/catalog.js';
 import { tempFolder } from '../suites/temp.js';
@@ -93,6 +94,18 @@ test('SQLite: two processes on one file: the one that comes second is told, sees
   await other.append([entry(2, [{ id: 'b' }])]);
   await assert.rejects(catalog.append([entry(2, [{ id: 'c' }])]), { name: 'AppendConflict' });
   assert.equal(catalog.head().seq, 2);
+});
+
+test('SQLite: when the writing thread ends, the write that it had is refused, and the next one is made by a new thread', async (t) => {
+  const { catalog } = await openHere(t);
+  await catalog.append([entry(1, [{ id: 'a' }])]);
+  const { worker } = (catalog as unknown as { writer: { worker: Worker } }).writer;
+  const interrupted = assert.rejects(catalog.append([entry(2, manySketches(3_000))]), { name: 'CatalogUnavailable' });
+  await worker.terminate();
+  await interrupted;
+  assert.deepEqual(catalog.head(), { seq: 1, leafCount: 1, time: 1_000 });
+  await catalog.append([entry(2, [{ id: 'b' }])]);
+  assert.equal(catalog.current(name('b'), 2)?.leafIndex, 1);
 });
 
 test('SQLite: a file that is no database is refused', async () => {

@@ -37,7 +37,7 @@ export class SqliteCatalog implements Catalog {
 
   constructor(
     private readonly file: string,
-    private readonly writer: WriterClient,
+    private writer: WriterClient,
     scanLimit: number,
   ) {
     this.db = new Connection(file, 5_000);
@@ -54,7 +54,8 @@ export class SqliteCatalog implements Catalog {
     if (entries.length === 0) return;
     const packed = packEntries(entries);
     try {
-      await this.writer.ask({ kind: 'append', entries: packed }, [packed]);
+      const writer = await this.livingWriter();
+      await writer.ask({ kind: 'append', entries: packed }, [packed]);
     } catch (error) {
       // Another writer was faster, or the reply was lost after the commit: what the file says is the head.
       this.newest = this.readHead();
@@ -135,7 +136,8 @@ export class SqliteCatalog implements Catalog {
 
   async putState(key: string, value: Uint8Array): Promise<void> {
     // A copy: a view would drag the whole buffer under it across to the writer's thread.
-    await this.writer.ask({ kind: 'put-state', key, value: Uint8Array.from(value) });
+    const writer = await this.livingWriter();
+    await writer.ask({ kind: 'put-state', key, value: Uint8Array.from(value) });
   }
 
   async size(): Promise<{ versions: number; terms: number; sizeBytes: number }> {
@@ -148,6 +150,12 @@ export class SqliteCatalog implements Catalog {
   async close(): Promise<void> {
     await this.writer.close();
     this.db.close();
+  }
+
+  /** A thread that ended (it ran out of memory, say) is replaced; SQLite rolls back what it had not committed. */
+  private async livingWriter(): Promise<WriterClient> {
+    if (this.writer.hasEnded) this.writer = await WriterClient.start(this.file);
+    return this.writer;
   }
 
   private one(condition: string, parameters: readonly (Uint8Array | number)[]): VersionRow | undefined {

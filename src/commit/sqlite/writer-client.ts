@@ -22,6 +22,11 @@ export class WriterClient {
     worker.on('exit', () => this.fail(new Error('the writer has ended')));
   }
 
+  /** True when the thread is gone: what was asked and not answered may have been done or not. Start another. */
+  get hasEnded(): boolean {
+    return this.failure !== undefined;
+  }
+
   /** Starts the thread; its tables exist on resolve. @throws CatalogUnavailable when the file cannot be opened. */
   static async start(file: string): Promise<WriterClient> {
     const worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: { file } });
