@@ -6,9 +6,9 @@ import path from 'node:path';
 export const allowedImports: Record<string, readonly string[]> = {
   base: [],
   'config.ts': [],
-  chain: [],
+  chain: ['vault/key-ring.ts'],
   ipfs: [],
-  vault: [],
+  vault: ['ipfs/block-store.ts'],
   commit: ['vault', 'ipfs', 'consent/gate.ts', 'fhir/search/plan.ts'],
   anchoring: ['chain', 'commit', 'vault', 'ipfs'],
   consent: ['chain', 'commit', 'vault'],
