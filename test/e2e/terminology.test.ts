@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { firstIssue, TestServer, type Answer } from './server.js';
+
+interface Issue {
+  severity: string;
+  code: string;
+  expression?: string[];
+}
+
+const errorsOf = ({ body }: Answer) =>
+  (body.issue as Issue[])
+    .filter(({ severity }) => severity === 'error' || severity === 'fatal')
+    .map(({ code, expression }) => `${code} ${expression?.[0]}`);
+const valueOf = ({ body }: Answer, name: string) => {
+  const part = (body.parameter as { name: string }[]).find((each) => each.name === name);
+  return part && Object.entries(part).find(([key]) => key !== 'name')?.[1];
+};
+
+const profile = {
+  resourceType: 'StructureDefinition',
+  url: 'http://example.org/StructureDefinition/named-patient',
+  name: 'NamedPatient',
+  status: 'active',
+  fhirVersion: '4.0.1',
+  kind: 'resource',
+  abstract: false,
+  type: 'Patient',
+  baseDefinition: 'http://hl7.org/fhir/StructureDefinition/Patient',
+  derivation: 'constraint',
+  differential: {
+    element: [
+      { id: 'Patient', path: 'Patient' },
+      { id: 'Patient.name', path: 'Patient.name', min: 1 },
+    ],
+  },
+};
+
+describe('$validate', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await TestServer.start();
+  });
+  after(() => server.stop());
+
+  it('answers 200 with what is wrong, for a plain body and for Parameters', async () => {
+    const good = await server.post('Patient/$validate', { resourceType: 'Patient', gender: 'male' });
+    assert.deepEqual([good.status, errorsOf(good)], [200, []]);
+    const bad = await server.post('Patient/$validate', { resourceType: 'Patient', gender: 'mal' });
+    assert.deepEqual([bad.status, errorsOf(bad)], [200, ['code-invalid Patient.gender']]);
+    const resource = { resourceType: 'Patient', birthDate: '2020-02-30' };
+    const wrapped = await server.post('Patient/$validate', {
+      resourceType: 'Parameters',
+      parameter: [{ name: 'resource', resource }],
+    });
+    assert.deepEqual([wrapped.status, errorsOf(wrapped)], [200, ['value Patient.birthDate']]);
+  });
+
+  it('takes modes and refuses others', async () => {
+    const patient = { resourceType: 'Patient' };
+    assert.deepEqual(errorsOf(await server.post('Patient/$validate?mode=create', patient)), []);
+    assert.deepEqual(errorsOf(await server.post('Patient/$validate?mode=update', patient)), ['required Patient.id']);
+    const odd = await server.post('Patient/$validate?mode=destroy', patient);
+    assert.deepEqual([odd.status, firstIssue(odd).code], [400, 'invalid']);
+    const none = await server.post('Patient/$validate', { resourceType: 'Parameters' });
+    assert.deepEqual([none.status, firstIssue(none).code], [400, 'required']);
+  });
+
+  it('knows instances: what is stored, what would replace it, what would be deleted', async () => {
+    const { id } = (await server.post('Patient', { resourceType: 'Patient' })).body as { id: string };
+    assert.deepEqual(errorsOf(await server.get(`Patient/${id}/$validate`)), []);
+    assert.deepEqual(errorsOf(await server.post(`Patient/${id}/$validate`, { resourceType: 'Patient', id })), []);
+    const other = await server.post(`Patient/${id}/$validate`, { resourceType: 'Patient', id: 'other' });
+    assert.deepEqual(errorsOf(other), ['value Patient.id']);
+    assert.equal((await server.get(`Patient/${id}/$validate?mode=delete`)).status, 200);
+    assert.equal((await server.get('Patient/none/$validate?mode=delete')).status, 404);
+  });
+
+  it('a profile that is uploaded is in force at once, after a restart too, and no more when it is deleted', async () => {
+    const url = `Patient/$validate?profile=${encodeURIComponent(profile.url)}`;
+    const nameless = { resourceType: 'Patient' };
+    const before = await server.post(url, nameless);
+    assert.ok((before.body.issue as Issue[]).length > 0, 'an unknown profile is never passed silently');
+    const { body, status } = await server.post('StructureDefinition', profile);
+    assert.equal(status, 201);
+    assert.deepEqual(errorsOf(await server.post(url, nameless)), ['required Patient']);
+    assert.deepEqual(errorsOf(await server.post(url, { ...nameless, name: [{ text: 'a' }] })), []);
+    await server.restart();
+    assert.deepEqual(errorsOf(await server.post(url, nameless)), ['required Patient']);
+    const claimed = await server.post('Patient', { ...nameless, meta: { profile: [profile.url] } });
+    assert.equal(claimed.status, 422, 'a declared profile is always checked');
+    assert.equal((await server.delete(`StructureDefinition/${body.id}`)).status < 300, true);
+    assert.deepEqual(errorsOf(await server.post(url, nameless)), []);
+  });
+});
+
+describe('terminology operations', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await TestServer.start();
+  });
+  after(() => server.stop());
+
+  it('$expand lists value sets of R4, uploaded ones and given ones', async () => {
+    const gender = await server.get('ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender');
+    assert.deepEqual([gender.status, gender.body.expansion.total], [200, 4]);
+    assert.equal((await server.get('ValueSet/administrative-gender/$expand?filter=fem')).body.expansion.total, 1);
+    const colours = {
+      resourceType: 'CodeSystem',
+      url: 'http://example.org/colours',
+      status: 'active',
+      content: 'complete',
+      caseSensitive: true,
+      concept: [{ code: 'red', display: 'Red' }, { code: 'blue' }],
+    };
+    assert.equal((await server.post('CodeSystem', colours)).status, 201);
+    const set = {
+      resourceType: 'ValueSet',
+      url: 'http://example.org/vs',
+      status: 'active',
+      compose: { include: [{ system: colours.url }] },
+    };
+    const { body } = await server.post('ValueSet', set);
+    assert.equal((await server.get(`ValueSet/${body.id}/$expand`)).body.expansion.total, 2);
+    assert.equal((await server.get(`ValueSet/$expand?url=${set.url}`)).body.expansion.total, 2);
+    const given = { resourceType: 'Parameters', parameter: [{ name: 'valueSet', resource: set }] };
+    assert.equal((await server.post('ValueSet/$expand', given)).body.expansion.total, 2);
+    const found = await server.get(`CodeSystem/$lookup?system=${colours.url}&code=red`);
+    assert.deepEqual([found.status, valueOf(found, 'display')], [200, 'Red']);
+  });
+
+  it('$validate-code, $lookup and $subsumes answer Parameters', async () => {
+    const vs = 'http://hl7.org/fhir/ValueSet/administrative-gender';
+    assert.equal(valueOf(await server.get(`ValueSet/$validate-code?url=${vs}&code=male`), 'result'), true);
+    assert.equal(valueOf(await server.get(`ValueSet/$validate-code?url=${vs}&code=mal`), 'result'), false);
+    const system = 'http://unitsofmeasure.org';
+    assert.equal(valueOf(await server.get(`CodeSystem/$validate-code?url=${system}&code=mg`), 'result'), true);
+    const act = 'http://terminology.hl7.org/CodeSystem/v3-ActCode';
+    const subsumed = await server.get(`CodeSystem/$subsumes?system=${act}&codeA=_ActEncounterCode&codeB=AMB`);
+    assert.equal(valueOf(subsumed, 'outcome'), 'subsumes');
+  });
+
+  it('what is unknown or cannot be listed is told apart', async () => {
+    const cases: readonly (readonly [url: string, status: number, code: string])[] = [
+      ['ValueSet/$expand?url=http://example.org/nowhere', 404, 'not-found'],
+      ['ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/condition-code', 422, 'not-supported'],
+      ['ValueSet/$expand', 400, 'required'],
+      ['CodeSystem/$lookup?system=http://loinc.org&code=1-8', 404, 'not-found'],
+      ['ValueSet/none/$expand', 404, 'not-found'],
+      ['Patient/$expand', 404, 'not-supported'],
+    ];
+    for (const [url, status, code] of cases) {
+      const answer = await server.get(url);
+      assert.deepEqual([answer.status, firstIssue(answer).code], [status, code], url);
+    }
+  });
+});
