@@ -35,6 +35,7 @@ export class ActiveDefinitions {
   /** Validates under the snapshot that is in force when it is called. */
   readonly validator: Validator = {
     validate: (resource, options) => this.snapshot.validator.validate(resource, options),
+    validateInSteps: (resource, options) => this.snapshot.validator.validateInSteps(resource, options),
   };
 
   constructor(

@@ -95,8 +95,9 @@ export class Bindings {
     if (typeof value !== 'object' || value === null) return false;
     const codings = type === 'CodeableConcept' ? codingsOf(value) : [value as Coding];
     return codings.some(
-      ({ system = '', code }) =>
-        typeof code === 'string' && this.terminology.validateCode({ system, code }, valueSet).result === 'in',
+      ({ system, code }) =>
+        typeof code === 'string' &&
+        this.terminology.validateCode({ system: text(system) ?? '', code }, valueSet).result === 'in',
     );
   }
 
@@ -151,7 +152,9 @@ function checkCoding(run: Run, bound: Bound, value: unknown, path: string): void
 /** The codings of a CodeableConcept, whatever its shape. */
 function codingsOf(concept: unknown): Coding[] {
   const codings = (concept as { coding?: unknown } | undefined)?.coding;
-  return (Array.isArray(codings) ? codings : []).filter((coding): coding is Coding => typeof coding === 'object' && coding !== null);
+  return (Array.isArray(codings) ? codings : []).filter(
+    (coding): coding is Coding => typeof coding === 'object' && coding !== null,
+  );
 }
 
 function checkConcept(run: Run, bound: Bound, concept: unknown, path: string): void {
@@ -176,9 +179,11 @@ function best(run: Run, codings: readonly Coding[], valueSet: string): CodeVerdi
 }
 
 /** A coding without a system is in no value set: `''` is nobody's system. */
-function verdictOf(run: Run, { system = '', code, version }: Coding, valueSet: string): CodeVerdict {
-  return run.engine.bindings.terminology.validateCode({ system, code, version }, valueSet);
+function verdictOf(run: Run, { system, code, version }: Coding, valueSet: string): CodeVerdict {
+  return run.engine.bindings.terminology.validateCode({ system: text(system) ?? '', code, version: text(version) }, valueSet);
 }
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 function missing(run: Run, bound: Bound, path: string): void {
   run.coverage.bindings += 1;

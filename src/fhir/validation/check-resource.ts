@@ -4,6 +4,7 @@ import { checkObject } from './check-object.js';
 import { checkContained } from './contained.js';
 import { isCanonical } from './extension-context.js';
 import { isAbsoluteUrl } from './primitives.js';
+import { objectsOf } from './objects.js';
 import { resourceRules } from './resource-rules.js';
 import { shown, type Frame, type Run } from './run.js';
 import type { Property } from './shapes.js';
@@ -25,6 +26,23 @@ export function checkResource(run: Run, value: Record<string, unknown>, path: st
   inFrame(run, frame, () => checkByType(run, frame));
 }
 
+/** Checks the resources of the Bundle's entries, one a step; what comes after leaves them out. */
+export function* checkEntries(run: Run): Generator<void> {
+  const bundle = run.frame;
+  const shape = run.engine.shapes.of('Bundle.entry');
+  const member = shape?.properties.get('resource');
+  if (!member) return;
+  for (const { object: entry, at } of objectsOf((bundle.resource as { entry?: unknown }).entry)) {
+    const { resource } = entry;
+    if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) continue;
+    run.holder = { object: entry, type: 'Bundle.entry' };
+    checkResource(run, resource as Record<string, unknown>, `${bundle.path}.entry[${at}].resource`, member);
+    run.checkedEntries.add(resource);
+    yield;
+  }
+  run.holder = undefined;
+}
+
 /** Checks the resource of `frame`: base type, then profiles, then rules of its place. */
 export function checkByType(run: Run, frame: Frame): void {
   const { resource, path } = frame;
@@ -36,10 +54,12 @@ export function checkByType(run: Run, frame: Frame): void {
   }
   const shape = run.engine.shapes.of(type);
   if (!shape) throw new Error(`the definitions lack the type ${type}`);
+  const mark = run.issues.length;
   checkObject(run, shape, resource, path);
+  const isSound = !run.failedSince(mark);
   checkContained(run, frame);
   checkUrl(run, frame, type);
-  resourceRules[type]?.(run, frame);
+  resourceRules[type]?.(run, frame, isSound);
   run.engine.profiles.checkResource(run, frame);
 }
 

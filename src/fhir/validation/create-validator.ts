@@ -5,7 +5,7 @@ import type { Definitions } from '../definitions/definitions.js';
 import type { Terminology } from '../terminology/terminology.js';
 import { Bindings } from './bindings.js';
 import { Bundles } from './bundle-references.js';
-import { checkByType } from './check-resource.js';
+import { checkByType, checkEntries } from './check-resource.js';
 import { noteCoverage } from './coverage.js';
 import type { Engine } from './engine.js';
 import { fhirPaths } from './fhir-paths.js';
@@ -33,17 +33,27 @@ export function createValidator(services: ValidatorServices): Validator {
     profiles: new Profiles(definitions, shapes),
     bundles: new Bundles(),
   };
-  return { validate: (resource, options = {}) => validate(engine, resource, options) };
+  return {
+    validate(resource, options = {}) {
+      const steps = validateInSteps(engine, resource, options);
+      for (;;) {
+        const step = steps.next();
+        if (step.done) return step.value;
+      }
+    },
+    validateInSteps: (resource, options = {}) => validateInSteps(engine, resource, options),
+  };
 }
 
-function validate(engine: Engine, resource: Resource, options: ValidationOptions): Issue[] {
+function* validateInSteps(engine: Engine, resource: Resource, options: ValidationOptions): Generator<void, Issue[]> {
   if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) {
     const diagnostics = `the resource is ${shown(resource)}; expected a JSON object`;
     return [{ severity: 'fatal', code: 'structure', rule: 'not-an-object', diagnostics }];
   }
+  if (options.mode === 'delete') return [];
   const path = typeof resource.resourceType === 'string' ? resource.resourceType : 'Resource';
   const run = new Run(engine, options, { resource, path, kind: 'root' });
-  if (options.mode === 'delete') return [];
+  if (path === 'Bundle') yield* checkEntries(run);
   checkByType(run, run.frame);
   noteCoverage(run.issues, run.coverage);
   return run.issues;

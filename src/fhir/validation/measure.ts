@@ -12,7 +12,12 @@ export function measureRule(run: Run, { resource, path }: Frame): void {
       const criteria = object.criteria as JsonObject | undefined;
       if (!byName.has(String(criteria?.language))) continue;
       const where = `${path}.group[${at}].stratifier[${index}].criteria`;
-      run.error('invalid', 'measure-library', where, 'the criteria name a CQL definition, but the Measure has no library');
+      run.error(
+        'invalid',
+        'measure-library',
+        where,
+        'the criteria name a CQL definition, but the Measure has no library',
+      );
     }
   }
 }

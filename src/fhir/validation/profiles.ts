@@ -21,8 +21,8 @@ interface Profile {
 }
 
 export class Profiles {
-  private readonly compiled = new Map<string, Profile | undefined>();
-  private readonly trees = new Map<string, ProfileNode | undefined>();
+  private readonly compiled = new Map<string, Profile>();
+  private readonly trees = new Map<string, ProfileNode>();
 
   constructor(
     private readonly definitions: Definitions,
@@ -76,13 +76,15 @@ export class Profiles {
 
   /** The tree of a profile or type by canonical URL or type name; undefined when it is not at hand. */
   tree(urlOrType: string): ProfileNode | undefined {
-    if (!this.trees.has(urlOrType)) {
+    let tree = this.trees.get(urlOrType);
+    if (!tree) {
       const definition = this.definitions.structureDefinition(urlOrType);
-      const complete = definition && withSnapshot(definition, this.definitions);
-      const elements = complete?.snapshot?.element ?? [];
-      this.trees.set(urlOrType, elements.length > 0 ? profileTree(elements) : undefined);
+      const elements = (definition && withSnapshot(definition, this.definitions))?.snapshot?.element ?? [];
+      if (elements.length === 0) return undefined;
+      tree = profileTree(elements);
+      this.trees.set(urlOrType, tree);
     }
-    return this.trees.get(urlOrType);
+    return tree;
   }
 
   private checkOne(run: Run, url: string, resource: object, path: string): void {
@@ -113,19 +115,37 @@ export class Profiles {
   }
 
   private find(url: string): Profile | undefined {
-    if (!this.compiled.has(url)) this.compiled.set(url, this.compile(url));
-    return this.compiled.get(url);
+    let profile = this.compiled.get(url);
+    if (!profile) {
+      profile = this.compile(url);
+      // Unknown ones are not kept: instances name what they like.
+      if (profile) this.compiled.set(url, profile);
+    }
+    return profile;
   }
 
   private compile(url: string): Profile | undefined {
     const definition = this.definitions.structureDefinition(url);
     if (!definition) return undefined;
     const isType = definition.derivation !== 'constraint' && definition.url.startsWith(coreStructure);
-    const tree = isType ? undefined : this.tree(url);
-    if (!tree) return { definition, check: undefined };
-    const compiler = new ProfileCompiler(definition.url, this.shapes, (canonical) => this.tree(canonical));
-    return { definition, check: compiler.item(tree, definition.type, undefined) };
+    if (isType) return { definition, check: undefined };
+    try {
+      const tree = this.tree(url);
+      if (!tree) throw new Error('it has no snapshot, and its base definition is not at hand');
+      const compiler = new ProfileCompiler(definition.url, this.shapes, (canonical) => this.tree(canonical));
+      return { definition, check: compiler.item(tree, definition.type, undefined) };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { definition, check: (run, { path }) => unusableProfile(run, url, path, reason) };
+    }
   }
+}
+
+/** A profile that is at hand but cannot be compiled. */
+function unusableProfile(run: Run, url: string, path: string, reason: string): void {
+  const text = `the profile ${shown(url)} cannot be applied: ${reason}`;
+  if ((run.options.unknownProfile ?? 'error') === 'error') run.error('processing', 'profile-unusable', path, text);
+  else run.warning('processing', 'profile-unusable', path, text);
 }
 
 const isBaseOf = (type: string): boolean => type === 'Resource' || type === 'DomainResource';

@@ -59,16 +59,19 @@ export function resolve(run: Run, reference: string): Target | 'missing' {
   if (reference.startsWith('#')) {
     const { resource } = outermost(run.frame);
     if (reference.length === 1) {
-      return run.frame.kind === 'contained' ? { type: resource.resourceType, resource, place: 'contained' } : 'missing';
+      return run.frame.kind === 'contained' ? { type: typeOf(resource), resource, place: 'contained' } : 'missing';
     }
     const contained = (Array.isArray(resource.contained) ? resource.contained : []) as Resource[];
     const found = contained.find((inner) => inner?.id === reference.slice(1));
-    return found ? { type: found.resourceType, resource: found, place: 'contained' } : 'missing';
+    return found ? { type: typeOf(found), resource: found, place: 'contained' } : 'missing';
   }
   const bundled = run.engine.bundles.find(run, reference);
-  if (bundled) return { type: bundled.resourceType, resource: bundled, place: 'bundled' };
+  if (bundled) return { type: typeOf(bundled), resource: bundled, place: 'bundled' };
   return { type: typeInUrl(run, reference), place: 'external' };
 }
+
+const typeOf = ({ resourceType }: { resourceType: unknown }): string | undefined =>
+  typeof resourceType === 'string' ? resourceType : undefined;
 
 /** The resource that holds the `contained` list that `#id` means. */
 export function outermost(frame: Frame): Frame {

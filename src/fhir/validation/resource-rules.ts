@@ -8,8 +8,11 @@ import type { Frame, Run } from './run.js';
 import { searchParameterRule } from './search-parameter.js';
 import { structureDefinitionRule } from './structure-definition.js';
 
-/** A rule of one resource type: reports into `run`. The resource may be of any shape where the structure was wrong. */
-export type ResourceRule = (run: Run, frame: Frame) => void;
+/**
+ * A rule of one resource type: reports into `run`.
+ * @param isSound no error was found in the structure of the resource; else it may be of any shape.
+ */
+export type ResourceRule = (run: Run, frame: Frame, isSound: boolean) => void;
 
 export const resourceRules: Readonly<Record<string, ResourceRule>> = {
   Bundle: bundleRule,

@@ -41,6 +41,8 @@ export interface Holder {
 export class Run {
   readonly issues: Issue[] = [];
   holder: Holder | undefined;
+  /** Resources of Bundle entries that were checked in steps of their own. */
+  readonly checkedEntries = new Set<object>();
   readonly coverage: Coverage = { bindings: 0, bindingsChecked: 0 };
 
   constructor(

@@ -44,7 +44,9 @@ function follow(run: Run, item: Item, step: Step): Item[] {
     case 'name':
       return named(run, item, step.name);
     case 'extension':
-      return named(run, item, 'extension').filter(({ value }) => (value as { url?: unknown } | undefined)?.url === step.url);
+      return named(run, item, 'extension').filter(
+        ({ value }) => (value as { url?: unknown } | undefined)?.url === step.url,
+      );
     case 'ofType':
       return item.type === step.type ? [item] : [];
     case 'resolve':

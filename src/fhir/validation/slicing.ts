@@ -47,7 +47,9 @@ export function compileSlicing(
     };
   });
   const element = node.element.path;
+  const absent = node.slices.flatMap((slice) => absentExtension(slice, trees))[0];
   return (run, items, path) => {
+    if (absent !== undefined) for (const item of items) unresolved(run, absent, element, item.path);
     const members = slices.map((): Item[] => []);
     let last = -1;
     let sawOther = false;
@@ -74,6 +76,19 @@ export function compileSlicing(
     });
     slices.forEach((slice, at) => checkSlice(run, slice, members[at], element, profile, path));
   };
+}
+
+/** The profile of an extension slice that is not at hand, so that nobody can tell what the slice is. */
+function absentExtension({ element }: ProfileNode, trees: Trees): string[] {
+  const [type] = element.type ?? [];
+  const url = type?.code === 'Extension' ? type.profile?.[0] : undefined;
+  return url !== undefined && !trees(url) ? [url] : [];
+}
+
+function unresolved(run: Run, url: string, element: string, path: string): void {
+  const text = `the extension ${url} that ${element} is sliced by is not at hand, so its slices cannot be told apart`;
+  if ((run.options.unknownProfile ?? 'error') === 'error') run.error('not-found', 'slicing-unresolved', path, text);
+  else run.warning('not-found', 'slicing-unresolved', path, text);
 }
 
 /** A slicing without description tells its slices apart by their types. */

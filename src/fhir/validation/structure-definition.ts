@@ -6,7 +6,8 @@ import { shown, type Frame, type Run } from './run.js';
 import { unmatchedElements } from './snapshot.js';
 
 /** Spec: https://hl7.org/fhir/R4/structuredefinition.html */
-export function structureDefinitionRule(run: Run, { resource, path }: Frame): void {
+export function structureDefinitionRule(run: Run, { resource, path }: Frame, isSound: boolean): void {
+  if (!isSound) return;
   const definition = resource as unknown as StructureDefinition;
   const type = textOf(definition.type);
   if (type === undefined) return;
@@ -44,7 +45,7 @@ function checkDifferential(run: Run, definition: StructureDefinition, path: stri
     run.error('invalid', 'profile-path', `${path}.differential.element[${at}]`, text);
     return;
   }
-  if (elements.length === 0 || elements.some(({ object }) => textOf(object.path) === undefined)) return;
+  if (elements.length === 0) return;
   for (const at of unmatchedElements(definition, run.engine.definitions)) {
     const text = `${shown(elements[at]?.object.path)} is no element of ${definition.baseDefinition ?? ''}`;
     run.error('invalid', 'profile-path', `${path}.differential.element[${elements[at]?.at ?? at}]`, text);

@@ -22,4 +22,9 @@ export interface ValidationOptions {
 export interface Validator {
   /** Every broken rule at once, in document order; empty when there is nothing to say. Valid: no issue of severity `error` or `fatal`. */
   validate(resource: Resource, options?: ValidationOptions): Issue[];
+  /**
+   * As `validate`, in steps: a Bundle yields after each entry, so that a caller can let other work go on between them. The issues of the
+   * entries come first, then those of the Bundle itself. `validate` is all steps at once.
+   */
+  validateInSteps(resource: Resource, options?: ValidationOptions): Generator<void, Issue[]>;
 }

@@ -86,11 +86,16 @@ function validatorFor(supporting: readonly string[]): Validator {
   const key = supporting.join(' ');
   let validator = validators.get(key);
   if (!validator) {
-    const definitions = supporting.length === 0 ? core : core.with(supporting.flatMap((file) => readSupporting(file)));
+    const definitions = definitionsWith(supporting);
     validator = createValidator({ definitions, terminology: createTerminology(definitions) });
     if (supporting.length < 3) validators.set(key, validator);
   }
   return validator;
+}
+
+/** R4 core with the corpus files `supporting` on top. */
+export function definitionsWith(supporting: readonly string[]): Definitions {
+  return supporting.length === 0 ? core : core.with(supporting.flatMap((file) => readSupporting(file)));
 }
 
 function readSupporting(file: string): CanonicalResource[] {
