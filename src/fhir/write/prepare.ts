@@ -146,7 +146,9 @@ async function prepareTarget(
   }
   if (!mayCollect || !(await mayCorrect(services, context.principal, before))) throw notPermitted(operation);
   refuseOutOfContext(context.principal, attributes, kind === 'create' ? 'c' : 'u');
-  if (resourceType === 'Consent') services.consents?.check(resource);
+  // Its time is not known before the commit.
+  if (resourceType === 'Consent')
+    services.consents?.check({ ...resource, meta: { ...resource.meta, lastUpdated: undefined } });
   const receipt = services.receiptOf?.(linked, found) ?? { level: 1 as const };
   let text: JsonText | undefined;
   const draft: Draft = {
