@@ -1,5 +1,5 @@
 /**
- * FHIR XML to FHIR JSON, driven by the definitions. (The way back is xml-writer.ts.)
+ * FHIR XML to FHIR JSON, driven by the definitions. (The way out is xml-writer.ts.)
  *
  * Spec: https://hl7.org/fhir/R4/xml.html. Decimals keep their exact text (see base/json.ts). DOCTYPE declarations are refused, so no entity
  * is ever expanded but XML's own five.
@@ -8,7 +8,8 @@ import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
 import { EXACT, keepNumberText } from '../../base/json.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
-import { Shapes, type Property, type Shape } from '../validation/shapes.js';
+import type { Property, Shape, Shapes } from '../validation/shapes.js';
+import { shapesOf } from './xml-shapes.js';
 
 /** What is wrong with an XML text; `line` and `column` are 1-based. */
 export interface XmlProblem {
@@ -47,14 +48,6 @@ const numbers = new Set(['decimal', 'integer', 'unsignedInt', 'positiveInt']);
 export function readXml(text: string, definitions: Definitions, problems?: XmlProblem[]): Resource {
   const reader = new XmlReader(text, shapesOf(definitions), problems);
   return reader.read();
-}
-
-const shapesByDefinitions = new WeakMap<Definitions, Shapes>();
-
-function shapesOf(definitions: Definitions): Shapes {
-  let shapes = shapesByDefinitions.get(definitions);
-  if (!shapes) shapesByDefinitions.set(definitions, (shapes = new Shapes(definitions)));
-  return shapes;
 }
 
 type JsonObject = Record<string, unknown>;

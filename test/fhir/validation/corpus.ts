@@ -88,7 +88,8 @@ function validatorFor(supporting: readonly string[]): Validator {
   if (!validator) {
     const definitions = definitionsWith(supporting);
     validator = createValidator({ definitions, terminology: createTerminology(definitions) });
-    if (supporting.length < 3) validators.set(key, validator);
+    if (validators.size >= 30) validators.delete([...validators.keys()][0]);
+    validators.set(key, validator);
   }
   return validator;
 }
