@@ -29,6 +29,8 @@ export interface FhirRequest {
   readonly bodyFormat?: 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'binary';
   /** Media type of a body that is no FHIR format (native content of a Binary). */
   readonly contentType?: string;
+  /** A Binary is asked for in its own content type. */
+  readonly wantsNative?: boolean;
 }
 
 /** The `Prefer` header. Spec: https://hl7.org/fhir/R4/http.html#ops, RFC 7240. */

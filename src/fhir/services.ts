@@ -77,7 +77,6 @@ export interface FhirServices {
   readonly anchored?: (leafIndex: number, timeoutMs: number) => Promise<boolean>;
   /** Operations beside the door's own (`$validate`, `$expand`, `$proof`, ...). */
   readonly operations: readonly Operation[];
-  readonly xml?: { read(text: string): Resource; write(json: Buffer): string };
   /** Writes what nobody foresaw into the log. */
   reportDefect(requestId: string, error: unknown): void;
 }

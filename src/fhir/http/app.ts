@@ -6,14 +6,17 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Express } from 'express';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseJson } from '../../base/json.js';
 import { FhirError } from '../../base/outcome.js';
+import type { Resource } from '../../base/resource.js';
+import { writeXml } from '../format/xml-writer.js';
 import type { Context, FhirResponse } from '../request.js';
 import { renderError } from '../outcome.js';
 import { createRouter } from '../router.js';
 import type { FhirServices } from '../services.js';
 import { chooseFormat } from './negotiation.js';
 import { allowOrigin, isPreflight, answerPreflight } from './cors.js';
-import { readRequest, splitUrl, type RequestUrl } from './read-request.js';
+import { isNativeRead, readRequest, splitUrl, type RequestUrl } from './read-request.js';
 import { respond, type Presentation } from './respond.js';
 
 /** An express application that serves FHIR below `/fhir`; the composition root may add routes of its own before and after. */
@@ -28,8 +31,8 @@ export function createFhirApp(services: FhirServices): Express {
 /** The handler of everything below `/fhir`, for an express `use`. */
 export function createFhirHandler(services: FhirServices) {
   const handle = createRouter(services);
-  const offered = services.xml === undefined ? (['json'] as const) : (['json', 'xml'] as const);
-  const toXml = services.xml?.write;
+  const toXml = (json: Buffer) =>
+    writeXml(parseJson(json.toString('utf8')) as unknown as Resource, services.definitions);
 
   return async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = requestIdOf(request);
@@ -41,7 +44,11 @@ export function createFhirHandler(services: FhirServices) {
     let presentation: Presentation = { format: 'json', pretty: false, toXml };
     try {
       const url = splitUrl(request);
-      presentation = { format: chooseFormat(url.format, request.headers.accept, offered), pretty: url.pretty, toXml };
+      presentation = {
+        format: isNativeRead(request, url) ? 'json' : chooseFormat(url.format, request.headers.accept, ['json', 'xml']),
+        pretty: url.pretty,
+        toXml,
+      };
       await respond(request, response, await answer(request, url, requestId), presentation);
     } catch (error) {
       await respondError(request, response, error, requestId, presentation);

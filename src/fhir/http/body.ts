@@ -5,6 +5,9 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { FhirError, fhirError } from '../../base/outcome.js';
 import { JsonError, parseJson, parseJsonInSlices } from '../../base/json.js';
+import type { Resource } from '../../base/resource.js';
+import type { Definitions } from '../definitions/definitions.js';
+import { readXml, XmlError } from '../format/xml.js';
 import { pause } from '../pause.js';
 
 /**
@@ -63,6 +66,19 @@ export async function parseJsonBody(bytes: Buffer): Promise<unknown> {
     throw new FhirError(400, [
       { severity: 'fatal', code: 'structure', diagnostics, line, column, rule: `json-${kind}` },
     ]);
+  }
+}
+
+/** @throws FhirError 400 `structure` with line and column when `bytes` are no FHIR XML. */
+export function parseXmlBody(bytes: Buffer, definitions: Definitions): Resource {
+  try {
+    return readXml(decodeUtf8(bytes), definitions);
+  } catch (error) {
+    if (!(error instanceof XmlError)) throw error;
+    const { message, line, column, expression } = error;
+    const diagnostics = `The body is no FHIR XML: ${message}.`;
+    const issue = { severity: 'fatal', code: 'structure', diagnostics, line, column, rule: 'xml' } as const;
+    throw new FhirError(400, [expression === undefined ? issue : { ...issue, expression }]);
   }
 }
 

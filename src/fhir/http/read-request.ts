@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { fhirError } from '../../base/outcome.js';
 import type { FhirRequest, Method, Query } from '../request.js';
 import type { FhirServices } from '../services.js';
-import { decodeUtf8, parseJsonBody, readBody } from './body.js';
+import type { Definitions } from '../definitions/definitions.js';
+import { decodeUtf8, parseJsonBody, parseXmlBody, readBody } from './body.js';
 import { bodyFormatOf } from './negotiation.js';
 import { parsePrefer } from './prefer.js';
 
@@ -47,7 +48,7 @@ const methods = new Set<string>(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'
 export async function readRequest(
   request: IncomingMessage,
   url: RequestUrl,
-  services: Pick<FhirServices, 'config' | 'xml'>,
+  services: Pick<FhirServices, 'config' | 'definitions'>,
 ): Promise<FhirRequest> {
   const method = request.method ?? 'GET';
   if (!methods.has(method)) throw fhirError(405, 'not-supported', `The method ${method} is not offered.`);
@@ -61,11 +62,19 @@ export async function readRequest(
     ifNoneExist: headers['if-none-exist'] as string | undefined,
     ifModifiedSince: timeOf(headers['if-modified-since']),
     prefer: parsePrefer(headers.prefer as string | undefined),
+    ...(isNativeRead(request, url) ? { wantsNative: true } : {}),
   };
   if (method === 'GET' || method === 'HEAD' || (method === 'DELETE' && !hasBody(request))) return base;
   const bytes = await readBody(request, services.config.maxBodyBytes);
   if (bytes.length === 0) return base;
-  return withBody(base, headers['content-type'], bytes, services.xml);
+  return withBody(base, headers['content-type'], bytes, services.definitions);
+}
+
+/** A read of a Binary that does not ask for a FHIR format. */
+export function isNativeRead({ method, headers }: IncomingMessage, { path, format }: RequestUrl): boolean {
+  if (path[0] !== 'Binary' || (path.length !== 2 && path.length !== 4)) return false;
+  if ((method !== 'GET' && method !== 'HEAD') || format !== undefined) return false;
+  return !/fhir|application\/json|application\/xml|text\/xml|text\/json/i.test(headers.accept ?? '');
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -76,7 +85,7 @@ async function withBody(
   base: FhirRequest,
   contentType: string | undefined,
   bytes: Buffer,
-  xml: FhirServices['xml'],
+  definitions: Definitions,
 ): Promise<FhirRequest> {
   const format = bodyFormatOf(contentType);
   switch (format) {
@@ -94,8 +103,7 @@ async function withBody(
     case 'json-patch':
       return { ...base, body: await parseJsonBody(bytes), bodyFormat: format };
     case 'xml':
-      if (xml === undefined) break;
-      return { ...base, body: xml.read(decodeUtf8(bytes)), bodyFormat: 'xml' };
+      return { ...base, body: parseXmlBody(bytes, definitions), bodyFormat: 'xml' };
     case 'xml-patch':
       return { ...base, body: decodeUtf8(bytes), bodyFormat: 'xml-patch' };
     case 'other':

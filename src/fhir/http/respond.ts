@@ -13,7 +13,7 @@ export interface Presentation {
   readonly format: Format;
   readonly pretty: boolean;
   /** Turns JSON bytes of a resource into XML text. */
-  readonly toXml?: (json: Buffer) => string;
+  readonly toXml: (json: Buffer) => string;
 }
 
 const contentTypes: Record<Format, string> = {
@@ -68,7 +68,7 @@ async function rendered(
   { format, pretty, toXml }: Presentation,
 ): Promise<Buffer> {
   const bytes = await jsonBytes(resource);
-  if (format === 'xml' && toXml !== undefined) return Buffer.from(toXml(bytes));
+  if (format === 'xml') return Buffer.from(toXml(bytes));
   return pretty ? Buffer.from(`${prettyJson(bytes.toString('utf8'))}\n`) : bytes;
 }
 

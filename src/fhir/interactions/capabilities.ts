@@ -33,7 +33,7 @@ const typeLevel: readonly InteractionCode[] = [
 ];
 
 async function statement(services: FhirServices, baseUrl: string): Promise<Resource> {
-  const { config, definitions, operations, xml, clock } = services;
+  const { config, definitions, operations, clock } = services;
   const offered = new Set(routes.map(({ code }) => code));
   const slices = new Slices();
   const types = [...definitions.resourceTypes].sort();
@@ -60,7 +60,7 @@ async function statement(services: FhirServices, baseUrl: string): Promise<Resou
     software: { name: 'Mooring' },
     implementation: { description: 'FHIR records that only their patients release', url: baseUrl },
     fhirVersion: '4.0.1',
-    format: ['json', 'application/fhir+json', ...(xml === undefined ? [] : ['xml', 'application/fhir+xml'])],
+    format: ['json', 'application/fhir+json', 'xml', 'application/fhir+xml'],
     patchFormat: ['application/json-patch+json', 'application/fhir+json'],
     rest: [
       {

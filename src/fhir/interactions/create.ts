@@ -5,10 +5,11 @@ import { requireScope } from '../access.js';
 import { answerOf } from '../write/answer.js';
 import { write } from '../write/write.js';
 import { bodyResource, type Interaction } from './interaction.js';
+import { binaryOf } from './native.js';
 
 export const create: Interaction = async (services, request, context, { type = '' }) => {
   requireScope(context.principal, type, 'c');
-  const { id, ...resource } = bodyResource(request, type);
+  const { id, ...resource } = bodyResource({ ...request, body: binaryOf(request) }, type);
   if (id !== undefined && context.isBundleEntry !== true) {
     const diagnostics = `The body has the id "${id}", but the server assigns ids on create; use PUT ${type}/${id}.`;
     throw fhirError(400, 'invalid', diagnostics, `${type}.id`);

@@ -7,6 +7,7 @@ import type { FhirServices } from '../services.js';
 import { shapeOf, shaped } from '../summary/shape.js';
 import { unknown } from '../write/targets.js';
 import { instanceOf, versionIdOf, type Interaction } from './interaction.js';
+import { nativeIfWanted } from './native.js';
 import { release } from './release.js';
 
 export const read: Interaction = async (services, request, context, parameters) => {
@@ -16,7 +17,7 @@ export const read: Interaction = async (services, request, context, parameters) 
   const row = found instanceof Promise ? await found : found;
   if (row === undefined || !(await release(services, context, 'read', row))) throw unknown(type, id);
   if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
-  return shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row));
+  return nativeIfWanted(request, shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row)));
 };
 
 /** The version, or 304 when the client has it already. */

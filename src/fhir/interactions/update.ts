@@ -4,11 +4,12 @@ import { requireScope } from '../access.js';
 import { answerOf } from '../write/answer.js';
 import { write } from '../write/write.js';
 import { bodyResource, conditionOf, instanceOf, versionIdOf, type Interaction } from './interaction.js';
+import { binaryOf } from './native.js';
 
 export const update: Interaction = async (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
   requireScope(context.principal, type, 'u');
-  const resource = bodyResource(request, type);
+  const resource = bodyResource({ ...request, body: binaryOf(request, id) }, type);
   if (resource.id === undefined) {
     throw fhirError(400, 'invalid', `The body has no id; expected "${id}" as in the URL.`, `${type}.id`);
   }

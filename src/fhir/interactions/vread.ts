@@ -3,6 +3,7 @@ import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
 import { shapeOf, shaped } from '../summary/shape.js';
 import { instanceOf, type Interaction } from './interaction.js';
+import { nativeIfWanted } from './native.js';
 import { notModifiedOr } from './read.js';
 import { release } from './release.js';
 
@@ -18,5 +19,5 @@ export const vread: Interaction = async (services, request, context, parameters)
     throw fhirError(404, 'not-found', `${type}/${id}/_history/${versionId.slice(0, 64)} is not known.`);
   }
   if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} was deleted in version ${versionId}.`);
-  return shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row));
+  return nativeIfWanted(request, shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row)));
 };
