@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
+import { Connection } from '../../src/commit/sqlite/connection.js';
 import { openSqliteCatalog, type SqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
 import { catalogSuite, entry, name, type VersionSketch } from '../suites/catalog.js';
 import { tempFolder } from '../suites/temp.js';
@@ -106,6 +107,15 @@ test('SQLite: when the writing thread ends, the write that it had is refused, an
   assert.deepEqual(catalog.head(), { seq: 1, leafCount: 1, time: 1_000 });
   await catalog.append([entry(2, [{ id: 'b' }])]);
   assert.equal(catalog.current(name('b'), 2)?.leafIndex, 1);
+});
+
+test('SQLite: tables of another version are refused and left alone', async () => {
+  const file = path.join(await tempFolder(), 'catalog.sqlite');
+  await (await openSqliteCatalog(file)).close();
+  const connection = new Connection(file, 1_000);
+  connection.exec('PRAGMA user_version = 99');
+  connection.close();
+  await assert.rejects(openSqliteCatalog(file), { name: 'CatalogUnavailable', message: /version 99/ });
 });
 
 test('SQLite: a file that is no database is refused', async () => {

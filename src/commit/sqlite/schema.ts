@@ -52,12 +52,12 @@ PRAGMA page_size = 1024;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA wal_autocheckpoint = 16000;
-PRAGMA cache_size = -65536;
+PRAGMA journal_size_limit = 67108864;
+PRAGMA cache_size = -49152;
 PRAGMA temp_store = MEMORY;
 `;
 
 export const readerPragmas = `
 PRAGMA cache_size = -32768;
-PRAGMA mmap_size = 1073741824;
 PRAGMA query_only = ON;
 `;

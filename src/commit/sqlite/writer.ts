@@ -8,7 +8,7 @@ import { AppendConflict } from '../catalog.js';
 import { Connection } from './connection.js';
 import { EntryWriter } from './entry-writer.js';
 import { unpackEntries } from './packed-entries.js';
-import { schema, writerPragmas } from './schema.js';
+import { schema, schemaVersion, writerPragmas } from './schema.js';
 
 export type WriterRequest =
   | { readonly id: number; readonly kind: 'append'; readonly entries: ArrayBuffer }
@@ -24,6 +24,7 @@ const port = parentPort!;
 const { file } = workerData as { file: string };
 const db = new Connection(file, 5_000);
 db.exec(writerPragmas);
+checkVersion();
 db.exec(schema);
 const writer = new EntryWriter(db);
 
@@ -38,6 +39,16 @@ port.on('message', (request: WriterRequest) => {
   if (request.kind === 'close') port.close();
 });
 port.postMessage({ id: 0 } satisfies WriterReply);
+
+/** @throws Error when the tables were made by a version of this server that keeps them otherwise. */
+function checkVersion(): void {
+  const found = db.prepare('PRAGMA user_version').get([])![0];
+  if (found !== 0 && found !== schemaVersion) {
+    throw new Error(
+      `its tables are of version ${String(found)}, this server reads and writes version ${schemaVersion}`,
+    );
+  }
+}
 
 function handle(request: WriterRequest): void {
   switch (request.kind) {
