@@ -2,7 +2,7 @@
  * Checks everything that is kept against everything else: each version is opened and its leaf made again, the log is compared with its tiles and with
  * what the chain anchored, every block with its CID, the index with what each resource gives.
  *
- * Read-only. Findings come in log order, so the first one names the first record that does not fit.
+ * Writes nothing. Findings come in log order, so the first one names the first record that does not fit.
  */
 import { sameBytes, toHex } from '../base/bytes.js';
 import { parseJson } from '../base/json.js';
@@ -63,10 +63,11 @@ export async function* fsck(source: FsckSource): AsyncGenerator<Finding> {
   const heads = yield* anchoredHeads(source);
   const wanted = new Set(heads.flatMap(({ head }) => [head.size]));
   const tree = new GrowingRoot();
+  const order = { seq: 0 };
   for (let from = 0; from < total; from += chunkRows) {
     const until = Math.min(total, from + chunkRows);
     const leaves = await source.catalog.leaves(from, until);
-    yield* checkVersions(source, from, until, leaves, seen);
+    yield* checkVersions(source, from, until, leaves, seen, order);
     for (let index = from; index < until; index += 1) {
       const leaf = leaves.subarray((index - from) * hashBytes, (index - from + 1) * hashBytes);
       if (leaf.byteLength === hashBytes) tree.append(leaf);
@@ -94,6 +95,7 @@ async function* checkVersions(
   until: number,
   leaves: Uint8Array,
   seen: Set<string>,
+  order: { seq: number },
 ): AsyncGenerator<Finding> {
   let rows: VersionRow[];
   try {
@@ -108,6 +110,13 @@ async function* checkVersions(
       yield { store: 'catalog', record: `leaf ${index}`, problem: 'its row is missing' };
       return;
     }
+    if (row.seq < order.seq || row.seq > source.catalog.head().seq)
+      yield {
+        store: 'catalog',
+        record: `leaf ${index}`,
+        problem: `its entry ${row.seq} is not between ${order.seq} and the head`,
+      };
+    else order.seq = row.seq;
     if (row.block !== undefined) seen.add(toHex(row.block));
     const leaf = leaves.subarray((index - from) * hashBytes, (index - from + 1) * hashBytes);
     const finding = await checkVersion(source, row, leaf);

@@ -15,13 +15,14 @@ import type { VersionRow } from '../commit/catalog.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
+import { notedAccessCount } from '../wiring/anchoring.js';
 import { loadActiveDefinitions } from '../wiring/definitions.js';
 import { FolderLocked } from '../wiring/folder-lock.js';
 import { openStorage, type Storage } from '../wiring/storage.js';
 
 const usage = `Usage: mooring fsck [--all]
   Checks the data in DATA_DIR (default ./data) of a server that is stopped: opens every version, makes its leaf again, compares log, tiles, blocks,
-  index, access log and what the chain anchored. Changes nothing.
+  index, access log and what the chain anchored. Changes nothing but what every start does (a torn tail is cut off).
   --all   go on after the first record that does not fit
 Exit status: 0 everything fits, 1 something does not, 2 the question is wrong, 3 the chain does not answer.`;
 
@@ -98,6 +99,9 @@ async function sourceOf(config: Config, storage: Storage): Promise<Omit<FsckSour
     indexProblem: await indexCheck(config, storage),
     async readAccessLog() {
       const { count } = accessLog.head();
+      const noted = await notedAccessCount(storage);
+      if (count < noted)
+        throw new Error(`${count} records are readable, there were ${noted}: record ${count} is missing or altered`);
       for (let from = 0; from < count; from += 1_000) await accessLog.read(from, Math.min(count, from + 1_000));
     },
     onProgress: (checked, total) => {

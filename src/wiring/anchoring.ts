@@ -52,6 +52,7 @@ export async function startAnchoring(
       if (event.kind === 'anchored') {
         const { batch, size, txHash, gasUsed } = event;
         log.write({ event: 'anchored', batch, size, txHash, gasUsed: Number(gasUsed) });
+        void noteAccessCount(storage).catch(() => undefined);
       }
       const isProblem = event.kind === 'problem';
       if (isProblem === isAway) return;
@@ -73,4 +74,17 @@ export async function startAnchoring(
       noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint')),
     ),
   };
+}
+
+const accessCountKey = 'access-log/count';
+
+/** Keeps beside the main log how many access records there are, so that removed ones are missed. What is not noted now is noted with the next batch. */
+async function noteAccessCount({ catalog, accessLog }: Storage): Promise<void> {
+  await catalog.putState(accessCountKey, Buffer.from(String(accessLog.head().count)));
+}
+
+/** How many access records there were when the newest batch was anchored. */
+export async function notedAccessCount({ catalog }: Pick<Storage, 'catalog'>): Promise<number> {
+  const bytes = await catalog.getState(accessCountKey);
+  return bytes === undefined ? 0 : Number(Buffer.from(bytes).toString());
 }
