@@ -4,6 +4,7 @@ import type { Resource } from '../../base/resource.js';
 import { read } from '../interactions/read.js';
 import { resourceOf } from '../json-text.js';
 import { allOk, outcomeOf } from '../outcome.js';
+import { Slices } from '../pause.js';
 import type { Context, FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { Input } from '../terminology/operations/parameters.js';
@@ -32,7 +33,7 @@ export const validateOperation: Operation = {
     }
     const issues = [
       ...placeIssues(resource, parameters, mode),
-      ...validated(services, resource, { profiles, mode: mode === 'profile' ? undefined : mode }),
+      ...(await validated(services, resource, { profiles, mode: mode === 'profile' ? undefined : mode })),
     ];
     const name = `${resource.resourceType}${resource.id === undefined ? '' : `/${resource.id}`}`;
     const outcome =
@@ -41,12 +42,20 @@ export const validateOperation: Operation = {
   },
 };
 
-function validated(
+/** Long Bundles let other requests go on between their entries. */
+async function validated(
   { validator, config }: FhirServices,
   resource: Resource,
   options: { profiles: readonly string[]; mode: 'create' | 'update' | 'delete' | undefined },
-): Issue[] {
-  return validator.validate(resource, { ...options, unknownProfile: config.unknownProfile });
+): Promise<Issue[]> {
+  const settings = { ...options, unknownProfile: config.unknownProfile };
+  if (validator.settle) return validator.settle(resource, settings);
+  const slices = new Slices();
+  const steps = validator.validateInSteps(resource, settings);
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value;
+    await slices.turn();
+  }
 }
 
 function modeOf(text: string | undefined): Mode | undefined {

@@ -10,9 +10,8 @@ import { createValidator } from '../validation/create-validator.js';
 import { readCoreFacts } from '../validation/core-facts.js';
 import { makeProfileSet, type CoreFacts, type ProfileSet, type ProfileSetOptions } from '../validation/profile-set.js';
 import { Receipts } from '../validation/receipt.js';
-import type { Issue } from '../../base/outcome.js';
-import type { Resource } from '../../base/resource.js';
-import type { ValidationOptions, Validator } from '../validation/validator.js';
+import type { Validator } from '../validation/validator.js';
+import { underPolicy, type ValidationPolicy } from '../validation/policy.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { CanonicalResource, CodeSystem } from '../definitions/types.js';
 import { compact, definitionTypes } from './compact.js';
@@ -32,30 +31,31 @@ export class ActiveDefinitions {
   private readonly listeners = new Set<(snapshot: Snapshot) => void>();
   private snapshot: Snapshot;
 
-  /** Validates under the snapshot that is in force when it is called. */
-  readonly validator: Validator = {
-    validate: (resource, options) => this.snapshot.validator.validate(resource, options),
-    validateInSteps: (resource, options) => this.snapshot.validator.validateInSteps(resource, options),
-  };
+  /** Validates under the snapshot that is in force when it is called, and under the operator's policy. */
+  readonly validator: Validator;
 
+  /** @param external answers of the configured terminology server. */
   constructor(
     private readonly loaded: Pick<LoadedPackages, 'packages' | 'definitions' | 'supplements'>,
-    private readonly options: ProfileSetOptions,
+    private readonly options: ProfileSetOptions & Pick<ValidationPolicy, 'refusedSeverity'>,
     private readonly external?: ExternalAnswers,
     private readonly core: CoreFacts = readCoreFacts(),
   ) {
     this.snapshot = this.take();
+    const validator: Validator = {
+      validate: (resource, given) => this.snapshot.validator.validate(resource, given),
+      validateInSteps: (resource, given) => this.snapshot.validator.validateInSteps(resource, given),
+    };
+    this.validator = external
+      ? {
+          ...validator,
+          settle: (resource, given) => validateSettled(this.snapshot.validator, external, resource, given),
+        }
+      : validator;
   }
 
   get current(): Snapshot {
     return this.snapshot;
-  }
-
-  /** Validates, and asks the configured terminology server about codes that cannot be decided here. */
-  validate(resource: Resource, options?: ValidationOptions): Issue[] | Promise<Issue[]> {
-    const { validator } = this.snapshot;
-    if (!this.external) return validator.validate(resource, options);
-    return validateSettled(validator, this.external, resource, options);
   }
 
   /**
@@ -106,14 +106,14 @@ export class ActiveDefinitions {
       definitions,
       terminology,
       get validator() {
-        return (validator ??= createValidator({ definitions, terminology }));
+        return (validator ??= underPolicy(createValidator({ definitions, terminology }), options));
       },
       get profileSet() {
         const { packages } = loaded;
         return (profileSet ??= makeProfileSet({ definitions, terminology, packages, uploads, core, options }));
       },
       get receipts() {
-        return (receipts ??= new Receipts(this.profileSet.digest));
+        return (receipts ??= new Receipts(this.profileSet.digest, options.demanded));
       },
     };
   }

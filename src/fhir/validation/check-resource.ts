@@ -1,6 +1,6 @@
 /** A resource, wherever it stands: its type, its shape, its id, its profiles, and what comes with the place. */
 import type { Resource } from '../../base/resource.js';
-import { checkObject } from './check-object.js';
+import { checkComplex, checkObject } from './check-object.js';
 import { checkContained } from './contained.js';
 import { isCanonical } from './extension-context.js';
 import { isAbsoluteUrl } from './primitives.js';
@@ -26,18 +26,15 @@ export function checkResource(run: Run, value: Record<string, unknown>, path: st
   inFrame(run, frame, () => checkByType(run, frame));
 }
 
-/** Checks the resources of the Bundle's entries, one a step; what comes after leaves them out. */
+/** Checks the entries of a Bundle, one a step; the walk over the Bundle itself then leaves them out. */
 export function* checkEntries(run: Run): Generator<void> {
-  const bundle = run.frame;
-  const shape = run.engine.shapes.of('Bundle.entry');
-  const member = shape?.properties.get('resource');
+  const { resource, path } = run.frame;
+  const member = run.engine.shapes.of('Bundle')?.properties.get('entry');
   if (!member) return;
-  for (const { object: entry, at } of objectsOf((bundle.resource as { entry?: unknown }).entry)) {
-    const { resource } = entry;
-    if (typeof resource !== 'object' || resource === null || Array.isArray(resource)) continue;
-    run.holder = { object: entry, type: 'Bundle.entry' };
-    checkResource(run, resource as Record<string, unknown>, `${bundle.path}.entry[${at}].resource`, member);
-    run.checkedEntries.add(resource);
+  for (const { object: entry, at } of objectsOf((resource as { entry?: unknown }).entry)) {
+    run.holder = { object: resource, type: 'Bundle' };
+    checkComplex(run, member, entry, `${path}.entry[${at}]`);
+    run.checkedEntries.add(entry);
     yield;
   }
   run.holder = undefined;
@@ -59,8 +56,18 @@ export function checkByType(run: Run, frame: Frame): void {
   const isSound = !run.failedSince(mark);
   checkContained(run, frame);
   checkUrl(run, frame, type);
+  if (run.options.bestPractice) checkNarrative(run, frame, type);
   resourceRules[type]?.(run, frame, isSound);
   run.engine.profiles.checkResource(run, frame);
+}
+
+const withoutNarrative = new Set(['Bundle', 'Binary', 'Parameters']);
+
+/** dom-6: there should be narrative. */
+function checkNarrative(run: Run, { resource, path, kind }: Frame, type: string): void {
+  if (kind === 'contained' || withoutNarrative.has(type)) return;
+  const { div } = (resource.text as { div?: unknown } | undefined | null) ?? {};
+  if (div === undefined) run.warning('invariant', 'dom-6', path, `${type} has no narrative; one is recommended`);
 }
 
 /** The URL that names a definition is absolute. */

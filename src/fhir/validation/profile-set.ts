@@ -65,12 +65,19 @@ export interface ProfileSetParts {
 
 /** The manifest of what is in force. */
 export function makeProfileSet(parts: ProfileSetParts): ProfileSet {
-  const { packages, uploads, core, options } = parts;
+  const { packages, uploads, core } = parts;
+  const { unknownProfile, bestPractice, checkReferenceTypes, demanded, terminologyServer } = parts.options;
   const manifest = {
     core: { digest: core.digest, fhirVersion: '4.0.1' },
     expansions: expansionsOf(parts),
     format: 'mooring-profile-set-1',
-    options: { ...options, demanded: sortedLists(options.demanded) },
+    options: {
+      bestPractice,
+      checkReferenceTypes,
+      demanded: sortedLists(demanded),
+      ...(terminologyServer === undefined ? {} : { terminologyServer }),
+      unknownProfile,
+    },
     packages: packages.map(({ name, version, digest }) => ({ digest, name, version })).sort(byText),
     registries: registryDigests(),
     uploads: uploads.map(uploadOf).sort(byText),

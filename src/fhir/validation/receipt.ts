@@ -7,6 +7,7 @@ import { sha256 } from '../../base/bytes.js';
 import type { Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { coverageOf, type Coverage } from './coverage.js';
+import { demandedFor, type ValidationPolicy } from './policy.js';
 
 /** 0: parses. 1: base R4 holds. 2: and all declared profiles. 3: and all required and extensible bindings could be checked. */
 export type Level = 0 | 1 | 2 | 3;
@@ -29,16 +30,22 @@ export class Receipts {
   private readonly made = new Map<string, Receipt>();
   private readonly head: string;
 
-  /** @param profileSet SHA-256 of the ProfileSet manifest, 64 hexadecimal digits. */
-  constructor(readonly profileSet: string) {
+  /**
+   * @param profileSet SHA-256 of the ProfileSet manifest, 64 hexadecimal digits.
+   * @param demanded resource type to the profiles that the operator demands; those that the validator was told.
+   */
+  constructor(
+    readonly profileSet: string,
+    private readonly demanded: ValidationPolicy['demanded'] = {},
+  ) {
     this.head = JSON.stringify(profileSet);
   }
 
   /**
    * @param issues as the validator answered them for `resource` (that very array: its coverage is kept beside it).
-   * @param profiles canonical URLs that were demanded beside `meta.profile`.
+   * @param profiles canonical URLs that were demanded beside `meta.profile`; default: those of the policy.
    */
-  of(resource: Resource, issues: readonly Issue[], profiles: readonly string[] = []): Receipt {
+  of(resource: Resource, issues: readonly Issue[], profiles = demandedFor(this.demanded, resource)): Receipt {
     const coverage = coverageOf(issues) ?? uncovered(issues);
     const declared = resource.meta?.profile;
     const names = profiles.length === 0 && declared === undefined ? noNames : namesOf(declared, profiles);

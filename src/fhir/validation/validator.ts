@@ -27,4 +27,10 @@ export interface Validator {
    * entries come first, then those of the Bundle itself. `validate` is all steps at once.
    */
   validateInSteps(resource: Resource, options?: ValidationOptions): Generator<void, Issue[]>;
+
+  /**
+   * As `validate`, after a terminology server was asked about codes that cannot be decided here. Absent: none is configured, and `validate`
+   * says all there is to say.
+   */
+  settle?(resource: Resource, options?: ValidationOptions): Promise<Issue[]>;
 }

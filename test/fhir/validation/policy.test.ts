@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ActiveDefinitions } from '../../../src/fhir/packages/active-definitions.js';
+import type { Resource } from '../../../src/base/resource.js';
 import { core } from '../terminology/definitions.js';
 
 const base = { unknownProfile: 'error', bestPractice: false, checkReferenceTypes: true, demanded: {} } as const;
 const active = (policy: object) =>
   new ActiveDefinitions({ packages: [], definitions: core, supplements: [] }, { ...base, ...policy });
 const bmi = 'http://hl7.org/fhir/StructureDefinition/bmi';
-const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } };
+const observation: Resource = { resourceType: 'Observation', status: 'final', code: { text: 'x' } };
 const errors = (policy: object, resource = observation, options = {}) =>
   active(policy)
     .validator.validate(resource, options)
