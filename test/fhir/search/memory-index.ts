@@ -37,6 +37,7 @@ export class MemoryIndex {
   readonly rows: Row[] = [];
   private readonly byTerm = new Map<string, Set<number>>();
   private readonly byName = new Map<string, number>();
+  private readonly numbers = new Map<string, number>();
   private readonly every = new Set<number>();
 
   constructor(
@@ -53,6 +54,7 @@ export class MemoryIndex {
     const name = toHex(resourceName(this.context.blinder, resource.resourceType, resource.id ?? ''));
     this.rows.push({ resource, name, extracted, updated: Date.parse(resource.meta?.lastUpdated ?? '1970-01-01') });
     this.byName.set(name, number);
+    this.numbers.set(`${resource.resourceType}/${resource.id}`, number);
     this.every.add(number);
     for (let at = 0; at < extracted.terms.length; at += 16) {
       const term = toHex(extracted.terms.subarray(at, at + 16));
@@ -60,6 +62,13 @@ export class MemoryIndex {
       if (set) set.add(number);
       else this.byTerm.set(term, new Set([number]));
     }
+  }
+
+  /** @param name `Type/id`. */
+  resource(name: string): Resource {
+    const row = this.rows[this.numbers.get(name) ?? -1];
+    if (!row) throw new Error(`${name} is not in the index`);
+    return row.resource;
   }
 
   /** Record numbers that the plan finds. */

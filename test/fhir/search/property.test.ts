@@ -1,11 +1,19 @@
 /** The index against the plain evaluator, on random searches over Synthea's patients. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { sha256 } from '../../../src/base/bytes.js';
 import type { Resource } from '../../../src/base/resource.js';
 import { matches } from '../../../src/fhir/search/matches.js';
 import { FhirError } from '../../../src/base/outcome.js';
+import type { Catalog, Entry, VersionRecord } from '../../../src/commit/catalog.js';
+import { openSqliteCatalog } from '../../../src/commit/sqlite/sqlite-catalog.js';
+import { resourceName } from '../../../src/fhir/search/blind.js';
+import type { Plan } from '../../../src/fhir/search/plan.js';
 import type { SearchContext } from '../../../src/fhir/search/context.js';
-import { parseSearch, type SearchQuery } from '../../../src/fhir/search/query.js';
+import { parseSearch, settle, type SearchQuery } from '../../../src/fhir/search/query.js';
 import { readCorpus } from './corpus.js';
 import { MemoryIndex, surroundingsOf, testContext } from './memory-index.js';
 import { QueryMaker, randomFrom, type RandomQuery } from './random-query.js';
@@ -28,11 +36,12 @@ function listOf(resources: readonly Resource[]): Resource {
   };
 }
 
-test('2,000 random searches find by blind terms exactly what the plain evaluator finds on the opened resources', async () => {
+test('2,000 random searches find, in memory and in SQLite, exactly what the plain evaluator finds on the opened resources', async (t) => {
   const context = testContext();
   const corpus = readCorpus(3);
-  const resources = [...corpus, listOf(corpus)];
+  const resources = [listOf(corpus), ...corpus];
   const index = new MemoryIndex(context, resources);
+  const catalog = await catalogOf(t, index);
   const around = surroundingsOf(context, resources);
   const maker = new QueryMaker(context, resources, randomFrom(seed));
   let findsSomething = 0;
@@ -46,18 +55,68 @@ test('2,000 random searches find by blind terms exactly what the plain evaluator
       continue;
     }
     const found = await index.search(query).catch((error: Error) => [error.message]);
+    const stored = await searchCatalog(catalog, index, query);
     const expected = resources
       .filter((resource) => query.conditions.some((condition) => matches(context, resource, condition, around)))
       .map((resource) => `${resource.resourceType}/${resource.id}`)
       .sort();
     if (expected.length > 0) findsSomething += 1;
-    if (found.join() !== expected.join())
-      wrong.push(`${textOf(asked)}: found ${textOfNames(found, expected)}, expected ${textOfNames(expected, found)}`);
+    for (const [where, names] of [
+      ['index', found],
+      ['catalog', stored],
+    ] as const) {
+      if (names.join() === expected.join()) continue;
+      wrong.push(
+        `${textOf(asked)}: ${where} ${textOfNames(names, expected)}, expected ${textOfNames(expected, names)}`,
+      );
+    }
   }
   assert.deepEqual(wrong, [], `seed ${seed}`);
   assert.ok(refused < queries / 100, `${refused} of ${queries} searches were too costly`);
   assert.ok(findsSomething > queries / 2, `only ${findsSomething} of ${queries} searches find anything`);
 });
+
+/** A catalog on disk with one entry for each resource. */
+async function catalogOf(t: TestContext, { rows, context }: MemoryIndex): Promise<Catalog> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mooring-search-'));
+  const catalog = await openSqliteCatalog(path.join(folder, 'catalog.sqlite'));
+  t.after(async () => {
+    await catalog.close();
+    await rm(folder, { recursive: true });
+  });
+  const entries = rows.map(({ resource, extracted, updated }, index): Entry => {
+    const name = `${resource.resourceType}/${resource.id}`;
+    const digest = sha256(Buffer.from(name));
+    const version: VersionRecord = {
+      resource: resourceName(context.blinder, resource.resourceType, resource.id ?? ''),
+      versionId: 1,
+      isDeleted: false,
+      lastUpdated: updated,
+      block: digest,
+      keyWraps: [],
+      header: Buffer.from(name),
+      leaf: digest,
+      terms: extracted.terms,
+      links: extracted.links,
+    };
+    return { seq: index + 1, time: updated, versions: [version], newKeys: [] };
+  });
+  await catalog.append(entries);
+  return catalog;
+}
+
+/** As a server searches: settle, search, open, check. Here the header is the name of the resource. */
+async function searchCatalog(catalog: Catalog, index: MemoryIndex, query: SearchQuery): Promise<string[]> {
+  const asOf = catalog.head().seq;
+  const find = async (plan: Plan, recheck?: (resource: Resource) => boolean) => {
+    const rows = await catalog.search({ plan, asOf, order: 'newest', limit: 100_000 });
+    return rows.filter(({ header }) => recheck?.(index.resource(Buffer.from(header).toString())) ?? true);
+  };
+  const settled = await settle(query, async (plan, recheck) =>
+    (await find(plan, recheck)).map(({ resource }) => resource),
+  );
+  return (await find(settled.plan, settled.recheck)).map(({ header }) => Buffer.from(header).toString()).sort();
+}
 
 /** undefined: refused as too costly, such as a chain through references to any type. */
 function parsed(context: SearchContext, { type, params }: RandomQuery): SearchQuery | undefined {
