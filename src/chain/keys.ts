@@ -1,6 +1,5 @@
 /** The server's own keys on the chain, derived from the key ring: one for each sender, so that nonces never race. */
 import { hkdfSync } from 'node:crypto';
-import type { KeyRing } from '../vault/key-ring.js';
 
 /** 32-byte secp256k1 private keys. */
 export interface ChainKeys {
@@ -17,7 +16,7 @@ export interface ChainKeys {
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
 /** Keys of this installation: the same for the same ring. */
-export function chainKeys(ring: Pick<KeyRing, 'derive'>): ChainKeys {
+export function chainKeys(ring: { derive(purpose: string): Uint8Array }): ChainKeys {
   const seed = ring.derive('chain');
   const key = (role: string) => privateKeyFrom(seed, role);
   return {

@@ -4,8 +4,12 @@ import { toHex } from '../base/bytes.js';
 import type { Hex } from '../chain/chain.js';
 
 export interface Blinder {
-  /** 16 bytes for a term, as 32 hexadecimal digits. Remembered. */
+  /**
+   * 16 bytes for a term, as 32 hexadecimal digits: two bytes for its kind (the text up to the first `|`), 14 for the whole. Remembered.
+   */
   term(text: string): string;
+  /** The two bytes of a kind, as 4 digits: tells which kinds a policy asks for, so that a request need not blind the others. */
+  kind(name: string): string;
   /** 32 bytes for a patient: her name on the chain. Remembered. */
   pseudonym(patientId: string): Hex;
 }
@@ -18,8 +22,10 @@ const CAPACITY = 100_000;
  */
 export function createBlinder(key: Uint8Array): Blinder {
   const digest = (text: string) => createHmac('sha256', key).update(text).digest();
+  const kind = remembered((name) => toHex(digest(`kind|${name}`).subarray(0, 2)));
   return {
-    term: remembered((text) => toHex(digest(`term|${text}`).subarray(0, 16))),
+    kind,
+    term: remembered((text) => kind(text.split('|', 1)[0] as string) + toHex(digest(`term|${text}`).subarray(0, 14))),
     pseudonym: remembered((id) => `0x${toHex(digest(`patient|${id}`))}` as const),
   };
 }

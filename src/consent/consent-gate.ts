@@ -16,7 +16,14 @@ import {
 } from './gate.js';
 import { type PolicySummary, summarizePolicy } from './policy-bytes.js';
 import { RegistryFollower } from './registry-follower.js';
-import { blindRequest, principalTerms, recordTerms, relationOf } from './request.js';
+import {
+  type BlindRequest,
+  blindRequest,
+  blindedTerms,
+  principalTerms,
+  relationOf,
+  toRegistryRequest,
+} from './request.js';
 
 /** What this server knows of changes that are not mined yet. */
 export interface PendingChanges {
@@ -64,6 +71,8 @@ interface PatientView {
   /** Of all her policies; undefined when one is not understood. */
   readonly summary: PolicySummary | undefined;
   readonly decisions: Map<string, ConsentDecision>;
+  /** What of a requester the policies mention: blinded terms, by requester and action. */
+  readonly principals: WeakMap<Principal, Map<ConsentAction, readonly string[]>>;
   /** Decisions hold before this time, milliseconds since 1970. */
   validUntil: number;
 }
@@ -71,7 +80,13 @@ interface PatientView {
 /** Bounds of what is remembered; what is forgotten is asked again. */
 const MAX_DECISIONS = 5_000;
 const MAX_VIEWS = 20_000;
-const NO_POLICIES: PolicySummary = { terms: new Set(), usesConfidentiality: false, usesData: false, edges: [] };
+const NO_POLICIES: PolicySummary = {
+  terms: new Set(),
+  kinds: new Set(),
+  usesConfidentiality: false,
+  usesData: false,
+  edges: [],
+};
 
 /** Starts to follow the chain; the first sync is tried at once, and need not succeed. */
 export async function startConsentGate(options: ConsentGateOptions): Promise<RunningConsentGate> {
@@ -88,7 +103,6 @@ class ContractGate implements RunningConsentGate {
   readonly #views = new Map<Hex, PatientView>();
   /** Decisions for patients of whom no consent was ever filed: they depend on the relation alone. */
   readonly #unfiled = new Map<number, ConsentDecision>();
-  readonly #principals = new WeakMap<Principal, Map<ConsentAction, readonly string[]>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ConsentGateOptions) {
@@ -185,13 +199,13 @@ class ContractGate implements RunningConsentGate {
       if (known !== undefined) return known;
       const isUnfiled = this.#isUnfiled(patient);
       const view = await this.#viewOf(patientId, patient);
-      const { key, request } = this.#question(principal, action, record, patientId, view);
+      const question = this.#question(principal, action, record, patientId, view);
       try {
-        const answer = await this.#batcher.ask(view.set, { ...request, time: clock.now() });
+        const answer = await this.#batcher.ask(view.set, toRegistryRequest(question, clock.now()));
         const decision = toDecision(answer, view.set.withdrawn.length > 0 ? 'revocation-pending' : 'filing-pending');
-        if (isUnfiled) this.#unfiled.set(request.relation, decision);
+        if (isUnfiled) this.#unfiled.set(question.relation, decision);
         if (view.decisions.size >= MAX_DECISIONS) view.decisions.clear();
-        view.decisions.set(key, decision);
+        view.decisions.set(question.key, decision);
         return decision;
       } catch (problem) {
         if (!(problem instanceof CallReverted) || attempt === 4) throw undecidable(problem);
@@ -208,19 +222,17 @@ class ContractGate implements RunningConsentGate {
     record: RecordAttributes,
     patientId: string,
     view: PatientView,
-  ) {
+  ): BlindRequest {
+    const { blinder } = this.#options;
     const relation = relationOf(principal, record, patientId);
-    const terms =
-      view.summary?.terms.size === 0 ? [] : [...this.#principalTerms(principal, action), ...recordTerms(record)];
-    return blindRequest({ terms, relation, record }, view.summary, this.#options.blinder);
-  }
-
-  #principalTerms(principal: Principal, action: ConsentAction): readonly string[] {
-    let byAction = this.#principals.get(principal);
-    if (byAction === undefined) this.#principals.set(principal, (byAction = new Map()));
+    let byAction = view.principals.get(principal);
+    if (byAction === undefined) view.principals.set(principal, (byAction = new Map()));
     let terms = byAction.get(action);
-    if (terms === undefined) byAction.set(action, (terms = principalTerms(principal, action)));
-    return terms;
+    if (terms === undefined) {
+      terms = blindedTerms(principalTerms(principal, action), view.summary, blinder);
+      byAction.set(action, terms);
+    }
+    return blindRequest({ principalTerms: terms, record, relation }, view.summary, blinder);
   }
 
   /** The view of now, made when there is none or its time is over. */
@@ -237,7 +249,7 @@ class ContractGate implements RunningConsentGate {
     const summary = summarizeAll([...policies, ...filed]);
     const set: PolicySet = { patient, implicitPolicy, policies, withdrawn, pending: filed };
     const validUntil = (summary === undefined ? undefined : summary.edges.find((edge) => edge > now)) ?? Infinity;
-    const view: PatientView = { set, summary, decisions: new Map(), validUntil };
+    const view: PatientView = { set, summary, decisions: new Map(), principals: new WeakMap(), validUntil };
     // An event or a change that came while the contents were read: this view serves the question at hand only.
     const isCurrent =
       sameFilings(active, this.#follower.activePolicies(patient)) &&
@@ -259,6 +271,7 @@ function summarizeAll(policies: readonly Uint8Array[]): PolicySummary | undefine
     if (summary === undefined) return undefined;
     all = {
       terms: new Set([...all.terms, ...summary.terms]),
+      kinds: new Set([...all.kinds, ...summary.kinds]),
       usesConfidentiality: all.usesConfidentiality || summary.usesConfidentiality,
       usesData: all.usesData || summary.usesData,
       edges: [...all.edges, ...summary.edges].sort((a, b) => a - b),

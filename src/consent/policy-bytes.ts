@@ -86,6 +86,8 @@ const int64 = (value: number) => BigInt.asUintN(64, BigInt(value)).toString(16).
 export interface PolicySummary {
   /** Blinded terms (32 digits) that the policy mentions; no other term of a request changes what it decides. */
   readonly terms: ReadonlySet<string>;
+  /** Their kinds, 4 digits each. */
+  readonly kinds: ReadonlySet<string>;
   readonly usesConfidentiality: boolean;
   readonly usesData: boolean;
   /** Times at which a decision can change, milliseconds since 1970, ascending. */
@@ -149,6 +151,7 @@ export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
   }
   return {
     terms,
+    kinds: new Set([...terms].map((term) => term.slice(0, 4))),
     usesConfidentiality: seen.confidentiality,
     usesData: seen.data,
     edges: [...edges].sort((a, b) => a - b),

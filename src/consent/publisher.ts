@@ -5,6 +5,7 @@
  * or a time without chain the same transaction is sent again, so that no policy is filed twice.
  */
 import type { Clock } from '../base/clock.js';
+import { FhirError } from '../base/outcome.js';
 import type { Resource } from '../base/resource.js';
 import type { Chain, Hex } from '../chain/chain.js';
 import type { Catalog } from '../commit/catalog.js';
@@ -12,6 +13,7 @@ import type { KeyRing } from '../vault/key-ring.js';
 import type { Blinder } from './blinder.js';
 import { type CompileOptions, compileToBytes, patientOf } from './compile.js';
 import type { PendingChanges, PolicyContents } from './consent-gate.js';
+import { policyHash } from './policy-bytes.js';
 import { type Filing, Ledger } from './ledger.js';
 import { OutboxLoop } from './outbox-loop.js';
 
@@ -108,8 +110,8 @@ class LedgerPublisher implements ConsentPublisher {
     const filing = (await this.#ledger.read(patient)).find(({ policy }) => policy === hash);
     if (filing !== undefined) return bytesOf(filing);
     for (const consent of (await source?.activeConsents(patientId)) ?? []) {
-      const compiled = compileToBytes(consent, blinder, compile);
-      if (compiled?.hash === hash) return compiled.bytes;
+      const bytes = bytesIfCompiled(consent, blinder, compile);
+      if (bytes !== undefined && policyHash(bytes) === hash) return bytes;
     }
     return undefined;
   }
@@ -117,15 +119,16 @@ class LedgerPublisher implements ConsentPublisher {
   async onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void> {
     const { blinder, compile } = this.#options;
     const compiled = compileToBytes(consent, blinder, compile);
+    if (compiled === undefined) return this.onConsentRevoked(consent.id ?? '');
     const name = this.#nameOf(consent.id ?? '');
     const patient = blinder.pseudonym(patientOf(consent));
     await this.#ledger.inTurn(async () => {
       const before = await this.#ledger.patientOf(name);
       if (before !== undefined && before !== patient) await this.#withdraw(before, name);
       const filings = await this.#ledger.load(patient);
-      const isKnown = filings.some(({ policy, wanted }) => policy === compiled?.hash && wanted === 'active');
-      withdrawOthers(filings, name, compiled?.hash);
-      if (compiled !== undefined && !isKnown) {
+      const isKnown = filings.some(({ policy, wanted }) => policy === compiled.hash && wanted === 'active');
+      withdrawOthers(filings, name, compiled.hash);
+      if (!isKnown) {
         const bytes = Buffer.from(compiled.bytes).toString('base64');
         const filing: Filing = { consent: name, policy: compiled.hash, bytes, wanted: 'active', status: 'queued' };
         filings.push(signature === undefined ? filing : { ...filing, signature });
@@ -214,6 +217,16 @@ function withdrawOthers(filings: readonly Filing[], consent: string, keep: Hex |
 
 function isSettled(filings: readonly Filing[]): boolean {
   return filings.every(({ wanted, status }) => wanted === 'active' && status === 'active');
+}
+
+/** A Consent that was stored under other rules, and cannot be compiled now, has no policy of ours. */
+function bytesIfCompiled(consent: Resource, blinder: Blinder, compile?: CompileOptions): Uint8Array | undefined {
+  try {
+    return compileToBytes(consent, blinder, compile)?.bytes;
+  } catch (problem) {
+    if (problem instanceof FhirError) return undefined;
+    throw problem;
+  }
 }
 
 const decoded = new WeakMap<Filing, Uint8Array>();

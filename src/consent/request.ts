@@ -1,4 +1,5 @@
 /** What is asked of the contract: who, what for, which record, as clear terms and then blinded. Pure. */
+import { fromHex } from '../base/bytes.js';
 import type { RegistryRequest } from '../chain/consent-registry.js';
 import type { Blinder } from './blinder.js';
 import type { ConsentAction, Principal, RecordAttributes } from './gate.js';
@@ -34,16 +35,19 @@ export function principalTerms(principal: Principal, action: ConsentAction): str
 /** `system|code`; an actor that is known by identifier (`identifier:system|value`) is a reference. */
 const isRole = (identity: string) => identity.includes('|') && !identity.startsWith('identifier:');
 
-/** Texts that hold for the record. */
-export function recordTerms(record: RecordAttributes): string[] {
-  return [
-    ...codingTerms('class', { system: RESOURCE_TYPES, code: record.resourceType }),
-    ...record.codes.flatMap((coding) => [...codingTerms('code', coding), ...codingTerms('class', coding)]),
-    ...record.securityLabels.flatMap((label) => codingTerms('label', label)),
-    referenceTerm('instance', `${record.resourceType}/${record.id}`),
-    ...(record.author === undefined ? [] : [referenceTerm('author', record.author)]),
-    ...(record.references ?? []).map((reference) => referenceTerm('refers', reference)),
-  ];
+/** Texts that hold for the record. @param wants whether texts of a kind are of interest; default: all are. */
+export function recordTerms(record: RecordAttributes, wants: (kind: string) => boolean = () => true): string[] {
+  const texts: string[] = [];
+  if (wants('class')) {
+    texts.push(...codingTerms('class', { system: RESOURCE_TYPES, code: record.resourceType }));
+    for (const coding of record.codes) texts.push(...codingTerms('class', coding));
+  }
+  if (wants('code')) for (const coding of record.codes) texts.push(...codingTerms('code', coding));
+  if (wants('label')) for (const label of record.securityLabels) texts.push(...codingTerms('label', label));
+  if (wants('instance')) texts.push(referenceTerm('instance', `${record.resourceType}/${record.id}`));
+  if (wants('author') && record.author !== undefined) texts.push(referenceTerm('author', record.author));
+  if (wants('refers')) for (const reference of record.references ?? []) texts.push(referenceTerm('refers', reference));
+  return texts;
 }
 
 /** High-water mark of the Confidentiality labels; N when there is none. */
@@ -98,10 +102,29 @@ export function clearRequest(
   };
 }
 
-/** A request without its time: equal questions are equal texts (`key`). */
-export interface BlindRequest {
+/** A request without its time: equal questions have equal keys. */
+export interface BlindRequest extends Omit<RegistryRequest, 'time' | 'terms'> {
   readonly key: string;
-  readonly request: Omit<RegistryRequest, 'time'>;
+  /** 32 digits each, ascending. */
+  readonly terms: string;
+}
+
+/** What is asked for: the requester's blinded terms that some policy mentions, the record, and their relation. */
+export interface Asked {
+  /** Blinded, ascending, distinct. */
+  readonly principalTerms: readonly string[];
+  readonly record: RecordAttributes;
+  readonly relation: number;
+}
+
+/** Blinded terms among `texts` that some policy mentions, ascending; all of them when it is not known what the policies mention. */
+export function blindedTerms(texts: readonly string[], summary: PolicySummary | undefined, blinder: Blinder): string[] {
+  const terms = new Set<string>();
+  for (const text of texts) {
+    const term = blinder.term(text);
+    if (summary === undefined || summary.terms.has(term)) terms.add(term);
+  }
+  return [...terms].sort();
 }
 
 /**
@@ -109,27 +132,29 @@ export interface BlindRequest {
  *
  * @param summary of all the patient's policies together; undefined leaves nothing out.
  */
-export function blindRequest(
-  clear: { readonly terms: readonly string[]; readonly relation: number; readonly record: RecordAttributes },
-  summary: PolicySummary | undefined,
-  blinder: Blinder,
-): BlindRequest {
-  const blinded = new Set<string>();
-  for (const text of clear.terms) {
-    const term = blinder.term(text);
-    if (summary === undefined || summary.terms.has(term)) blinded.add(term);
-  }
-  const terms = [...blinded].sort().join('');
-  const [dataStart, dataEnd] = summary?.usesData === false ? [0, 0] : (dataTimeOf(clear.record) ?? [0, 0]);
-  const confidentiality = summary?.usesConfidentiality === false ? NORMAL : confidentialityOf(clear.record);
+export function blindRequest(asked: Asked, summary: PolicySummary | undefined, blinder: Blinder): BlindRequest {
+  const { principalTerms: fromPrincipal, record, relation } = asked;
+  const wants = summary === undefined ? undefined : (kind: string) => summary.kinds.has(blinder.kind(kind));
+  const fromRecord = blindedTerms(recordTerms(record, wants), summary, blinder);
+  const all = fromRecord.length === 0 ? fromPrincipal : [...new Set([...fromPrincipal, ...fromRecord])].sort();
+  const terms = all.join('');
+  const data = summary?.usesData === false ? undefined : dataTimeOf(record);
+  const [dataStart, dataEnd] = data ?? [0, 0];
+  const confidentiality = summary?.usesConfidentiality === false ? NORMAL : confidentialityOf(record);
   return {
-    key: `${clear.relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`,
-    request: {
-      dataStart,
-      dataEnd,
-      confidentiality,
-      relation: clear.relation,
-      terms: new Uint8Array(Buffer.from(terms, 'hex')),
-    },
+    key: `${relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`,
+    dataStart,
+    dataEnd,
+    confidentiality,
+    relation,
+    terms,
   };
+}
+
+/** The request as the contract takes it. */
+export function toRegistryRequest(
+  { dataStart, dataEnd, confidentiality, relation, terms }: BlindRequest,
+  time: number,
+): RegistryRequest {
+  return { time, dataStart, dataEnd, confidentiality, relation, terms: fromHex(terms) };
 }
