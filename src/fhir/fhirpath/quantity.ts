@@ -1,5 +1,6 @@
 /** Quantities with UCUM or calendar units. Spec: https://hl7.org/fhirpath/N1/#quantity */
 import { createRequire } from 'node:module';
+import { ucum } from '../terminology/ucum.js';
 import { Decimal } from './decimal.js';
 
 /** Calendar words to the UCUM unit that equals them; a year and a month have none: UCUM's are averages. */
@@ -132,15 +133,18 @@ const mostUnits = 2_000;
 function unitOf(code: string): UcumUnit | null {
   let unit = units.get(code);
   if (unit !== undefined) return unit;
-  service ??= (
-    createRequire(import.meta.url)('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): UcumService } }
-  ).UcumLhcUtils.getInstance();
-  unit = service.getSpecifiedUnit(code, 'validate').unit;
-  // The tables are plain objects: `__proto__` and the like find what is no unit.
-  if (typeof unit?.magnitude_ !== 'number' || typeof unit.dim_ !== 'object') unit = null;
+  // The library's parser prints texts that are no units on the console: it only ever sees what the grammar accepts.
+  unit = ucum.contains(code) === 'in' ? load().getSpecifiedUnit(code, 'validate').unit : null;
   if (units.size >= mostUnits) units.clear();
   units.set(code, unit);
   return unit;
+}
+
+function load(): UcumService {
+  service ??= (
+    createRequire(import.meta.url)('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): UcumService } }
+  ).UcumLhcUtils.getInstance();
+  return service;
 }
 
 function isUcum(code: string): boolean {

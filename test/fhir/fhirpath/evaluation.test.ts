@@ -199,6 +199,35 @@ describe('the environment', () => {
   });
 });
 
+describe('quantities', () => {
+  const compare = (expression: string) => evaluate(expression)[0];
+
+  it('are compared across units of UCUM', () => {
+    assert.equal(compare("1 'g' = 1000 'mg'"), true);
+    assert.equal(compare("1 'g' > 999 'mg'"), true);
+    assert.equal(compare("37 'Cel' = 310.15 'K'"), true);
+    assert.equal(compare("2 'h' = 120 minutes"), true);
+    assert.equal(compare("1 'g' = 1 'm'"), false);
+    assert.equal(compare("1 'g' > 1 'm'"), undefined);
+  });
+
+  it('with a text that is no unit equal only the same text, and it is printed nowhere', (context) => {
+    const printed = context.mock.method(console, 'log', () => undefined);
+    for (const unit of ['Alice Smith', '__proto__', 'mg/', '((', '']) {
+      const input = observation({ valueQuantity: { value: 5, unit } });
+      assert.deepEqual(evaluate("value > 5 'mg'", input), []);
+      assert.deepEqual(evaluate('value = value', input), [true]);
+    }
+    assert.equal(printed.mock.callCount(), 0);
+  });
+
+  it('of FHIR are those of their code where the system is UCUM', () => {
+    const weight = { value: 2, unit: 'kilos', system: 'http://unitsofmeasure.org', code: 'kg' };
+    assert.deepEqual(evaluate("value = 2000 'g'", observation({ valueQuantity: weight })), [true]);
+    assert.deepEqual(evaluate('value + value', observation({ valueQuantity: weight })), [{ value: 4, unit: 'kg' }]);
+  });
+});
+
 describe('elements without content', () => {
   it('do not exist, though JSON has them', () => {
     const bundle = {
