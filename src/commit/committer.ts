@@ -139,10 +139,8 @@ export class Committer {
     }
     vault.adopt(group.fresh);
     this.group = new CommitGroup(catalog.head());
-    for (const { waiting, decision, committed } of group.members) {
-      answer(waiting, decision, committed);
-      onCommit?.(committed);
-    }
+    for (const { waiting, decision, committed } of group.members) answer(waiting, decision, committed);
+    for (const { committed } of group.members) tell(onCommit, committed);
     return true;
   }
 
@@ -207,6 +205,17 @@ class StateLost extends Error {
 
 function nothingCommitted(seq: number): Committed {
   return { seq, time: 0, versions: [] };
+}
+
+/** A listener that throws is a defect: it ends the process, as any uncaught error does, but not in the middle of a group. */
+function tell(listener: CommitterServices['onCommit'], entry: CommittedEntry): void {
+  try {
+    listener?.(entry);
+  } catch (error) {
+    setImmediate(() => {
+      throw error;
+    });
+  }
 }
 
 function answer(waiting: Waiting, decision: Decision<unknown>, committed: Committed): void {

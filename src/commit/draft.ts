@@ -51,6 +51,7 @@ export interface Decision<R> {
 /**
  * Looks at the state and decides what to write; runs alone, so that no other write comes between look and commit. Runs again from its start
  * when the state that it saw did not come to be (another process wrote, or a write before it failed). What it throws refuses it alone.
+ * All other writers wait for it meanwhile: it asks the state and computes, and waits for nothing else.
  */
 export type Procedure<R> = (state: CommitState) => Decision<R> | Promise<Decision<R>>;
 
