@@ -36,6 +36,14 @@ export interface Config {
     readonly updateCreate: boolean;
     readonly referentialIntegrity: boolean;
     readonly unknownProfile: 'warning' | 'error';
+    /** `warning`: a write with warnings is refused too. */
+    readonly refusedSeverity: 'error' | 'warning';
+    /** Warn where best practice is not followed (a resource without narrative, ...). */
+    readonly bestPractice: boolean;
+    /** Resource type to canonical URLs of profiles that every instance must meet. */
+    readonly demandedProfiles: Readonly<Record<string, readonly string[]>>;
+    /** A server that knows SNOMED CT, LOINC and the rest; absent: their codes stay unchecked, with a warning. */
+    readonly terminology?: { readonly url: string; readonly timeoutMs: number; readonly tokenFile?: string };
     /** FHIR packages (.tgz) to load beside those in profiles/. */
     readonly packages: readonly string[];
     /** Origins that browsers may call from; `*` for any. */
@@ -89,6 +97,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       updateCreate: read.choice('UPDATE_CREATE', 'on', ['on', 'off']) === 'on',
       referentialIntegrity: read.choice('REFERENTIAL_INTEGRITY', 'on', ['on', 'off']) === 'on',
       unknownProfile: read.choice('UNKNOWN_PROFILE', 'warning', ['warning', 'error']),
+      refusedSeverity: read.choice('REFUSED_SEVERITY', 'error', ['error', 'warning']),
+      bestPractice: read.choice('BEST_PRACTICE', 'off', ['on', 'off']) === 'on',
+      demandedProfiles: demandedProfiles(read),
+      terminology: terminologyConfig(read),
       packages: read.list('PACKAGES').map((file) => path.resolve(file)),
       allowedOrigins: read.list('ALLOWED_ORIGINS'),
     },
@@ -114,6 +126,26 @@ function chainConfig(read: EnvReader, dataDir: string): ChainConfig {
   if (keyFile === undefined)
     read.problem('CHAIN_KEY_FILE is missing: with CHAIN_RPC_URL, the file of the key that pays is expected');
   return { kind: 'rpc', url, chainId: chainId ?? 0, keyFile: path.resolve(keyFile ?? '') };
+}
+
+/** `Patient=http://…,Patient=http://…,Observation=http://…` */
+function demandedProfiles(read: EnvReader): Record<string, string[]> {
+  const demanded: Record<string, string[]> = {};
+  for (const pair of read.list('DEMANDED_PROFILES')) {
+    const [, type, url] = /^([A-Z][A-Za-z]+)=([a-z]+:.+)$/.exec(pair) ?? [];
+    if (type === undefined) read.problem(`DEMANDED_PROFILES has "${pair}"; expected TYPE=URL`);
+    else (demanded[type] ??= []).push(url);
+  }
+  return demanded;
+}
+
+function terminologyConfig(read: EnvReader): Config['fhir']['terminology'] {
+  const url = read.url('TERMINOLOGY_URL');
+  const timeoutMs = read.integer('TERMINOLOGY_TIMEOUT_MS', 2_000, 10, 60_000);
+  const tokenFile = read.optional('TERMINOLOGY_TOKEN_FILE');
+  if (url !== undefined) return { url, timeoutMs, ...(tokenFile ? { tokenFile: path.resolve(tokenFile) } : {}) };
+  if (tokenFile !== undefined) read.problem('TERMINOLOGY_TOKEN_FILE is set, but TERMINOLOGY_URL is not');
+  return undefined;
 }
 
 /** Reads variables and collects what is wrong with them. An empty variable counts as not set. */

@@ -1,5 +1,7 @@
 /** Loads R4's definitions and the packages in profiles/ and of the configuration; puts uploaded definitions in force. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { systemClock } from '../base/clock.js';
 import { parseJson } from '../base/json.js';
 import type { Log } from '../base/log.js';
 import type { Resource } from '../base/resource.js';
@@ -11,6 +13,8 @@ import type { Storage } from './storage.js';
 import { loadDefinitions } from '../fhir/definitions/definitions.js';
 import { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { loadPackages } from '../fhir/packages/load-packages.js';
+import { ExternalAnswers } from '../fhir/terminology/external.js';
+import { HttpTerminology } from '../fhir/terminology/http-terminology.js';
 import { coreFolder } from '../fhir/validation/core-facts.js';
 
 /** @throws PackageError for a file that is no R4 package. */
@@ -20,12 +24,23 @@ export function loadActiveDefinitions(config: Config, log: Log): ActiveDefinitio
     const unresolved = loaded.unresolved.filter((text) => text.startsWith(`${name}#${version} `));
     log.write({ event: 'package-loaded', name, version, resources: entries.length, unresolved });
   }
-  return new ActiveDefinitions(loaded, {
-    unknownProfile: config.fhir.unknownProfile,
-    bestPractice: false,
+  const { unknownProfile, bestPractice, demandedProfiles, refusedSeverity, terminology } = config.fhir;
+  const options = {
+    unknownProfile,
+    bestPractice,
     checkReferenceTypes: true,
-    demanded: {},
-  });
+    demanded: demandedProfiles,
+    refusedSeverity,
+    ...(terminology ? { terminologyServer: terminology.url } : {}),
+  };
+  return new ActiveDefinitions(loaded, options, terminology && externalAnswers(terminology));
+}
+
+/** @throws Error when the file of the token cannot be read. */
+function externalAnswers({ url, timeoutMs, tokenFile }: NonNullable<Config['fhir']['terminology']>): ExternalAnswers {
+  const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
+  const server = new HttpTerminology({ url, timeoutMs, token });
+  return new ExternalAnswers(server, systemClock, { timeoutMs, keepMs: 3_600_000, retryMs: 60_000 });
 }
 
 /** Uploads are few; a page holds this many. */

@@ -125,10 +125,12 @@ async function prepareTarget(
   const content = contentOf(linked, id, versionId, operation.dropsLabels ? [] : before?.securityLabels);
   const { resource } = content;
 
-  const found = services.validator.validate(linked, {
+  const { validator } = services;
+  const settings = {
     mode: kind === 'create' ? 'create' : 'update',
     unknownProfile: services.config.unknownProfile,
-  });
+  } as const;
+  const found = validator.settle ? await validator.settle(linked, settings) : validator.validate(linked, settings);
   const { place } = operation;
   refuseInvalid(found, place, resourceType, problems);
   const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.extract(resource);
