@@ -11,6 +11,8 @@ export interface Entry {
   readonly fullUrl?: unknown;
   readonly resource?: Resource;
   readonly search?: { readonly mode?: unknown };
+  readonly request?: unknown;
+  readonly response?: unknown;
 }
 
 /** The entries of a Bundle that are objects; an empty list when there are none. */

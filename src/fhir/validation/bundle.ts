@@ -23,6 +23,8 @@ export function bundleRule(run: Run, frame: Frame): void {
     if (type === 'document') checkDocument(run, frame, entries);
     if (type === 'message') checkMessage(run, frame, entries);
   }
+  if (type !== '') checkInteractions(run, type, entries, frame.path);
+  if (type !== 'history') checkDistinct(run, entries, frame.path);
   if (type === 'searchset') checkSearchSet(run, bundle, entries, frame.path);
   entries.forEach((entry, at) => {
     const path = `${frame.path}.entry[${at}]`;
@@ -47,6 +49,42 @@ function checkFirst(run: Run, type: string, entries: readonly Entry[], path: str
   const where = entries.length === 0 ? path : `${path}.entry[0]`;
   run.error('structure', 'bundle-first', where, `a ${type} begins with ${found ?? 'nothing'}; expected a ${expected}`);
   return false;
+}
+
+/** bdl-3 and bdl-4: requests and responses stand where the type of the Bundle says. */
+function checkInteractions(run: Run, type: string, entries: readonly Entry[], path: string): void {
+  for (const [name, key, types] of interactions) {
+    const isExpected = types.has(type);
+    const at = entries.findIndex((entry) => (entry[name] !== undefined) !== isExpected);
+    if (at < 0) continue;
+    const text = `entry[${at}].${name} is ${isExpected ? 'missing' : 'present'}; expected ${isExpected ? 'in every' : 'in no'} entry of a ${type}`;
+    run.error('invariant', `invariant:${key}`, path, text);
+  }
+}
+
+const interactions = [
+  ['request', 'bdl-3', new Set(['batch', 'transaction', 'history'])],
+  ['response', 'bdl-4', new Set(['batch-response', 'transaction-response', 'history'])],
+] as const;
+
+/** bdl-7: no two entries have the same fullUrl and version. */
+function checkDistinct(run: Run, entries: readonly Entry[], path: string): void {
+  const seen = new Set<string>();
+  for (const { fullUrl, resource } of entries) {
+    if (typeof fullUrl !== 'string') continue;
+    const version: unknown = resource?.meta?.versionId;
+    const name = typeof version === 'string' ? `${fullUrl} ${version}` : fullUrl;
+    if (seen.has(name)) {
+      run.error(
+        'invariant',
+        'invariant:bdl-7',
+        path,
+        `two entries have the fullUrl ${shown(fullUrl)} and the same version`,
+      );
+      return;
+    }
+    seen.add(name);
+  }
 }
 
 /** A fullUrl that looks like a RESTful URL ends with the type and id of its resource. */

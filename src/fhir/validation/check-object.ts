@@ -186,7 +186,8 @@ function checkSibling(run: Run, member: Property, sibling: unknown, path: string
   }
 }
 
-function checkComplex(run: Run, member: Property, value: unknown, path: string): void {
+/** Checks one value of `member`, which is no primitive. */
+export function checkComplex(run: Run, member: Property, value: unknown, path: string): void {
   if (member.type === 'xhtml') {
     typeRules.xhtml(run, value, path, member);
     return;
@@ -200,6 +201,7 @@ function checkComplex(run: Run, member: Property, value: unknown, path: string):
     checkResource(run, value as JsonObject, path, member);
     return;
   }
+  if (member.definedAt === 'Bundle.entry' && run.checkedEntries.has(value)) return;
   const mark = run.issues.length;
   checkObject(run, member.shape(), value as JsonObject, path, member);
   typeRules[member.type]?.(run, value, path, member);

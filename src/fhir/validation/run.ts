@@ -41,7 +41,7 @@ export interface Holder {
 export class Run {
   readonly issues: Issue[] = [];
   holder: Holder | undefined;
-  /** Resources of Bundle entries that were checked in steps of their own. */
+  /** Entries of the outermost Bundle that were checked in steps of their own. */
   readonly checkedEntries = new Set<object>();
   readonly coverage: Coverage = { bindings: 0, bindingsChecked: 0 };
 

@@ -60,7 +60,7 @@ export interface Shape {
   readonly compiled: { invariants?: unknown };
 }
 
-/** Checked by hand in check-object.ts, extension.ts, contained.ts, narrative.ts and reference.ts. */
+/** Checked by hand in check-object.ts, extension.ts, contained.ts, narrative.ts, reference.ts and bundle.ts. */
 export const universalConstraints: ReadonlySet<string> = new Set([
   'ele-1',
   'ext-1',
@@ -72,6 +72,9 @@ export const universalConstraints: ReadonlySet<string> = new Set([
   'txt-1',
   'txt-2',
   'ref-1',
+  'bdl-3',
+  'bdl-4',
+  'bdl-7',
 ]);
 
 const systemTypes = 'http://hl7.org/fhirpath/System.';

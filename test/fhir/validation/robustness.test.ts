@@ -69,5 +69,12 @@ describe('the validator', () => {
     for (; !step.done; step = steps.next()) count += 1;
     assert.equal(count, bundle.entry.length);
     assert.deepEqual(step.value, validator.validate(bundle, { unknownProfile: 'warning' }));
+    const broken = structuredClone(bundle);
+    broken.entry[3].resource.active = 'no';
+    const found = validator.validate(broken, { unknownProfile: 'warning' }).filter(isError);
+    assert.deepEqual(
+      found.map(({ expression, rule }) => [expression, rule]),
+      [['Bundle.entry[3].resource.active', 'format-boolean']],
+    );
   });
 });
