@@ -33,8 +33,7 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   if (resource.resourceType !== 'Bundle' || !Array.isArray(entry) || !entry.some(holdsText)) {
     return Buffer.from(stringifyJson(resource));
   }
-  const { entry: _, ...rest } = resource;
-  const pieces: Buffer[] = [Buffer.from(`${stringifyJson(rest).slice(0, -1)},"entry":[`)];
+  const pieces: Buffer[] = [Buffer.from(`${stringifyJson({ ...resource, entry: undefined }).slice(0, -1)},"entry":[`)];
   entry.forEach(({ resource: content, fullUrl, ...others }, index) => {
     const members = [
       ...(fullUrl === undefined ? [] : [Buffer.from(`"fullUrl":${stringifyJson(fullUrl)}`)]),

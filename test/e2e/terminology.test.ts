@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { firstIssue, TestServer, type Answer } from './server.js';
 
@@ -153,5 +155,57 @@ describe('terminology operations', () => {
       const answer = await server.get(url);
       assert.deepEqual([answer.status, firstIssue(answer).code], [status, code], url);
     }
+  });
+});
+
+describe('what the operator demands', () => {
+  let server: TestServer;
+  let snomed: Server;
+  before(async () => {
+    // Knows one code of SNOMED CT.
+    snomed = createServer((request, response) => {
+      const { searchParams } = new URL(request.url ?? '', 'http://localhost');
+      const isSnomed = [searchParams.get('url'), searchParams.get('system')].includes('http://snomed.info/sct');
+      response.statusCode = isSnomed ? 200 : 404;
+      const valueBoolean = searchParams.get('code') === '73211009';
+      response.end(JSON.stringify({ resourceType: 'Parameters', parameter: [{ name: 'result', valueBoolean }] }));
+    });
+    await new Promise<void>((resolve) => snomed.listen(0, '127.0.0.1', resolve));
+    server = await TestServer.start({
+      DEMANDED_PROFILES: 'Observation=http://hl7.org/fhir/StructureDefinition/bmi',
+      TERMINOLOGY_URL: `http://127.0.0.1:${(snomed.address() as AddressInfo).port}`,
+    });
+  });
+  after(async () => {
+    snomed.closeAllConnections();
+    snomed.close();
+    await server.stop();
+  });
+
+  it('a demanded profile is checked on every instance of its type', async () => {
+    const refused = await server.post('Observation', {
+      resourceType: 'Observation',
+      status: 'final',
+      code: { text: 'x' },
+    });
+    assert.equal(refused.status, 422);
+    assert.equal((await server.post('Patient', { resourceType: 'Patient' })).status, 201);
+  });
+
+  it('the terminology server decides about codes that are not known here, for writes and $validate', async () => {
+    const condition = (code: string) => ({
+      resourceType: 'Condition',
+      code: { coding: [{ system: 'http://snomed.info/sct', code }] },
+      subject: { display: 'somebody' },
+    });
+    assert.equal((await server.post('Condition', condition('73211009'))).status, 201);
+    const refused = await server.post('Condition', condition('1'));
+    assert.deepEqual([refused.status, firstIssue(refused).code], [422, 'code-invalid']);
+    const known = await server.post('Condition/$validate', condition('73211009'));
+    assert.equal(
+      (known.body.issue as Issue[]).some(({ code }) => code === 'code-invalid'),
+      false,
+    );
+    assert.equal(errorsOf(await server.post('Condition/$validate', condition('1'))).length, 1);
   });
 });

@@ -106,7 +106,7 @@ function writeOperation(services: FhirServices, context: Context, entry: Request
     case 'POST': {
       requireScope(context.principal, type, 'c');
       if (id !== undefined) throw fhirError(400, 'value', 'A POST has no id in its url.', `${place}.request.url`);
-      const { id: _, ...resource } = entryResource(entry, type);
+      const resource = entryResource(entry, type);
       const condition = request.ifNoneExist?.replace(/^\?/, '');
       return { ...common, interaction: 'create', id: randomUUID(), resource, condition };
     }

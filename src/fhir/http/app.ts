@@ -14,6 +14,7 @@ import type { Context, FhirResponse } from '../request.js';
 import { renderError } from '../outcome.js';
 import { createRouter } from '../router.js';
 import type { FhirServices } from '../services.js';
+import { AsyncJobs, asyncFolder, asyncInteraction } from './async-jobs.js';
 import { chooseFormat } from './negotiation.js';
 import { allowOrigin, isPreflight, answerPreflight } from './cors.js';
 import { isNativeRead, readRequest, splitUrl, type RequestUrl } from './read-request.js';
@@ -31,6 +32,7 @@ export function createFhirApp(services: FhirServices): Express {
 /** The handler of everything below `/fhir`, for an express `use`. */
 export function createFhirHandler(services: FhirServices) {
   const handle = createRouter(services);
+  const jobs = new AsyncJobs(services);
   const toXml = (json: Buffer) =>
     writeXml(parseJson(json.toString('utf8')) as unknown as Resource, services.definitions);
 
@@ -69,7 +71,10 @@ export function createFhirHandler(services: FhirServices) {
       baseUrl: baseUrlOf(request, services),
       ...(wait === undefined ? {} : { waitForAnchorMs: Math.min(wait, longestWaitSeconds) * 1000 }),
     };
-    return handle(fhirRequest, context);
+    if (fhirRequest.path[0] === asyncFolder) return jobs.answer(fhirRequest, context);
+    const interaction = fhirRequest.prefer.respondAsync === true ? asyncInteraction(fhirRequest) : undefined;
+    if (interaction === undefined) return handle(fhirRequest, context);
+    return jobs.start(context, () => handle(fhirRequest, context));
   }
 
   async function respondError(

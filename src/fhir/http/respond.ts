@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { Resource } from '../../base/resource.js';
 import type { FhirResponse } from '../request.js';
 import { JsonText, toJsonBytes, type BundleOf } from '../json-text.js';
 import { Slices } from '../pause.js';
@@ -87,8 +88,7 @@ async function jsonBytes(resource: NonNullable<FhirResponse['resource']>): Promi
     pieces.push(Buffer.from(from === 0 ? '' : ','), text.subarray(start, text.length - 2));
     await slices.turn();
   }
-  const { entry: _, ...rest } = resource as unknown as BundleOf;
-  const head = toJsonBytes(rest as never);
+  const head = toJsonBytes({ ...(resource as Resource), entry: undefined });
   return Buffer.concat([head.subarray(0, head.length - 1), Buffer.from(',"entry":['), ...pieces, Buffer.from(']}')]);
 }
 

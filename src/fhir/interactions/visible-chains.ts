@@ -17,18 +17,9 @@ const mostLinked = 1_000;
 
 /** True when the plan follows links. */
 export function followsLinks(plan: Plan): boolean {
-  switch (plan.kind) {
-    case 'link-to':
-    case 'linked-from':
-      return true;
-    case 'and':
-    case 'or':
-      return plan.of.some(followsLinks);
-    case 'not':
-      return followsLinks(plan.of);
-    default:
-      return false;
-  }
+  if (plan.kind === 'link-to' || plan.kind === 'linked-from') return true;
+  if (plan.kind === 'and' || plan.kind === 'or') return plan.of.some(followsLinks);
+  return plan.kind === 'not' && followsLinks(plan.of);
 }
 
 /** The chains of one search, for one principal, as of one log entry; remembers what it looked up. */
@@ -51,30 +42,29 @@ export class VisibleChains {
   }
 
   private async decide(plan: Plan, row: VersionRow): Promise<boolean> {
-    switch (plan.kind) {
-      case 'and':
-        for (const operand of plan.of) if (followsLinks(operand) && !(await this.hold(operand, row))) return false;
-        return true;
-      case 'or':
-        for (const operand of plan.of) {
-          const holds = followsLinks(operand) ? this.hold(operand, row) : this.matches(operand, row);
-          if (await holds) return true;
-        }
-        return false;
-      case 'link-to': {
-        const links = await this.services.catalog.linksOf(row.leafIndex, plan.params);
-        if (links.length === 0) return false;
-        const names = links.map(({ target }) => target);
-        return this.someVisible({ kind: 'and', of: [{ kind: 'resource', names }, plan.target] }, plan.target);
-      }
-      case 'linked-from': {
-        const target: Plan = { kind: 'resource', names: [row.resource] };
-        const link: Plan = { kind: 'link-to', params: plan.params, target };
-        return this.someVisible({ kind: 'and', of: [plan.source, link] }, plan.source);
-      }
-      default:
-        return true;
+    if (plan.kind === 'and') {
+      for (const operand of plan.of) if (followsLinks(operand) && !(await this.hold(operand, row))) return false;
+      return true;
     }
+    if (plan.kind === 'or') {
+      for (const operand of plan.of) {
+        const holds = followsLinks(operand) ? this.hold(operand, row) : this.matches(operand, row);
+        if (await holds) return true;
+      }
+      return false;
+    }
+    if (plan.kind === 'link-to') {
+      const links = await this.services.catalog.linksOf(row.leafIndex, plan.params);
+      if (links.length === 0) return false;
+      const names = links.map(({ target }) => target);
+      return this.someVisible({ kind: 'and', of: [{ kind: 'resource', names }, plan.target] }, plan.target);
+    }
+    if (plan.kind === 'linked-from') {
+      const target: Plan = { kind: 'resource', names: [row.resource] };
+      const link: Plan = { kind: 'link-to', params: plan.params, target };
+      return this.someVisible({ kind: 'and', of: [plan.source, link] }, plan.source);
+    }
+    return true;
   }
 
   /** Whether `plan` finds something visible whose own chains (those of `inner`) hold. */

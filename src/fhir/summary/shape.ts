@@ -6,7 +6,7 @@
 import { fhirError } from '../../base/outcome.js';
 import type { Coding, Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
-import { JsonText, resourceOf } from '../json-text.js';
+import { resourceOf, type JsonText } from '../json-text.js';
 import type { FhirResponse, Query } from '../request.js';
 import { summaryOf } from './summary-elements.js';
 

@@ -17,10 +17,11 @@ const timeMark = '@@lastUpdated@@';
  * @param labels security labels of the version before, which stay (a label is taken away by `$meta-delete` alone).
  */
 export function contentOf(resource: Resource, id: string, versionId: number, labels: readonly Coding[] = []): Content {
-  const { resourceType, id: _, meta, ...elements } = resource;
-  const { versionId: __, lastUpdated: ___, ...otherMeta } = meta ?? {};
-  const stamped = { versionId: String(versionId), lastUpdated: timeMark, ...otherMeta, ...carried(otherMeta, labels) };
-  const full: Resource = { resourceType, id, meta: stamped, ...elements };
+  const { resourceType, meta = {} } = resource;
+  const stamped = { versionId: '', lastUpdated: '', ...meta, ...carried(meta, labels) };
+  stamped.versionId = String(versionId);
+  stamped.lastUpdated = timeMark;
+  const full: Resource = Object.assign({ resourceType, id, meta: stamped }, resource, { id, meta: stamped });
   const text = stringifyJson(full);
   const at = text.indexOf(timeMark);
   const before = text.slice(0, at);
