@@ -4,6 +4,7 @@
  * The library is big and loads at the first unit; every unit is worked out once.
  */
 import { createRequire } from 'node:module';
+import { ucum } from '../terminology/ucum.js';
 import { absoluteDecimal, addDecimals, multiplyDecimals, parseDecimal, type Decimal } from './decimal.js';
 
 export const ucumSystem = 'http://unitsofmeasure.org';
@@ -77,6 +78,8 @@ function workOut(code: string): CanonicalUnit {
   // 9 F are 5 K: the factor is no decimal number, so Fahrenheit keeps fifteen digits of it.
   if (code === '[degF]')
     return { unit: 'K', factor: parseDecimal('0.555555555555556')!, offset: parseDecimal('459.67')! };
+  // The library prints texts that are no units on the console: it only ever sees what the grammar accepts.
+  if (ucum.contains(code) !== 'in') return itself;
   let unit: LibraryUnit | null = null;
   try {
     unit = load().getSpecifiedUnit(code, 'validate').unit;
@@ -95,8 +98,8 @@ function workOut(code: string): CanonicalUnit {
 function load(): Library {
   if (!library) {
     const require = createRequire(import.meta.url);
-    const ucum = require('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): Library } };
-    library = ucum.UcumLhcUtils.getInstance();
+    const loaded = require('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): Library } };
+    library = loaded.UcumLhcUtils.getInstance();
   }
   return library;
 }
