@@ -164,6 +164,15 @@ describe('consent at the door', () => {
     assert.equal(dangling.status, 422);
   });
 
+  it('a Consent without dateTime counts from when it was written', async () => {
+    const { body } = await server.post('Patient', { resourceType: 'Patient', name: [{ family: 'Undated' }] });
+    assert.equal((await server.get(`Patient/${body.id}`, { token })).status, 404);
+    const undated = { ...consentFor(`Patient/${body.id}`, permitOther), dateTime: undefined };
+    const filed = await server.post('Consent', undated);
+    assert.equal(filed.status, 201, filed.text);
+    assert.equal((await server.get(`Patient/${body.id}`, { token })).status, 200);
+  });
+
   it('a revoked consent denies at once', async () => {
     const { body } = await server.get(`Consent?patient=${open}`);
     const [{ resource }] = body.entry;
