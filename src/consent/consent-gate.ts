@@ -14,7 +14,7 @@ import {
   type Principal,
   type RecordAttributes,
 } from './gate.js';
-import { type PolicySummary, summarizePolicy } from './policy-bytes.js';
+import { type PolicySummary, summarizePolicies } from './policy-summary.js';
 import { RegistryFollower } from './registry-follower.js';
 import {
   type BlindRequest,
@@ -80,14 +80,6 @@ interface PatientView {
 /** Bounds of what is remembered; what is forgotten is asked again. */
 const MAX_DECISIONS = 5_000;
 const MAX_VIEWS = 20_000;
-const NO_POLICIES: PolicySummary = {
-  terms: new Set(),
-  kinds: new Set(),
-  usesConfidentiality: false,
-  usesData: false,
-  edges: [],
-};
-
 /** Starts to follow the chain; the first sync is tried at once, and need not succeed. */
 export async function startConsentGate(options: ConsentGateOptions): Promise<RunningConsentGate> {
   const gate = new ContractGate(options);
@@ -246,7 +238,7 @@ class ContractGate implements RunningConsentGate {
     const policies = await Promise.all(
       active.map(async ([, hash]) => (await contents.contentsOf(patientId, hash)) ?? new Uint8Array(0)),
     );
-    const summary = summarizeAll([...policies, ...filed]);
+    const summary = summarizePolicies([...policies, ...filed]);
     const set: PolicySet = { patient, implicitPolicy, policies, withdrawn, pending: filed };
     const validUntil = (summary === undefined ? undefined : summary.edges.find((edge) => edge > now)) ?? Infinity;
     const view: PatientView = { set, summary, decisions: new Map(), principals: new WeakMap(), validUntil };
@@ -260,24 +252,6 @@ class ContractGate implements RunningConsentGate {
     }
     return view;
   }
-}
-
-/** All policies of a patient as if they were one; those without contents mention nothing. */
-function summarizeAll(policies: readonly Uint8Array[]): PolicySummary | undefined {
-  let all = NO_POLICIES;
-  for (const bytes of policies) {
-    if (bytes.byteLength === 0) continue;
-    const summary = summarizePolicy(bytes);
-    if (summary === undefined) return undefined;
-    all = {
-      terms: new Set([...all.terms, ...summary.terms]),
-      kinds: new Set([...all.kinds, ...summary.kinds]),
-      usesConfidentiality: all.usesConfidentiality || summary.usesConfidentiality,
-      usesData: all.usesData || summary.usesData,
-      edges: [...all.edges, ...summary.edges].sort((a, b) => a - b),
-    };
-  }
-  return all;
 }
 
 function sameFilings(before: readonly (readonly [number, Hex])[], now: ReadonlyMap<number, Hex> | undefined): boolean {

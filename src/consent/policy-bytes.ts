@@ -15,7 +15,7 @@ export interface PolicyBytes {
 }
 
 /** The kinds of alternatives, in the order of their numbers in the layout (from 1). */
-const KINDS: readonly Alternative['kind'][] = [
+export const KINDS: readonly Alternative['kind'][] = [
   'term',
   'all-terms',
   'confidentiality-at-most',
@@ -26,7 +26,8 @@ const KINDS: readonly Alternative['kind'][] = [
   'always',
 ];
 const EFFECTS: readonly Rule['type'][] = ['none', 'deny', 'permit'];
-const ROOT_OFFSET = 42;
+/** Where the root rule begins. */
+export const ROOT_OFFSET = 42;
 
 /** Deterministic: equal policies under equal keys give equal bytes. */
 export function encodePolicy(policy: Policy, blinder: Blinder): PolicyBytes {
@@ -81,79 +82,3 @@ const uint32 = (value: number) => value.toString(16).padStart(8, '0');
 
 /** Two's complement, big-endian. */
 const int64 = (value: number) => BigInt.asUintN(64, BigInt(value)).toString(16).padStart(16, '0');
-
-/** What a gate must know of a policy to ask no more than it needs. */
-export interface PolicySummary {
-  /** Blinded terms (32 digits) that the policy mentions; no other term of a request changes what it decides. */
-  readonly terms: ReadonlySet<string>;
-  /** Their kinds, 4 digits each. */
-  readonly kinds: ReadonlySet<string>;
-  readonly usesConfidentiality: boolean;
-  readonly usesData: boolean;
-  /** Times at which a decision can change, milliseconds since 1970, ascending. */
-  readonly edges: readonly number[];
-}
-
-/** @returns undefined when the bytes are not well formed: then nothing may be left out of a request. */
-export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const terms = new Set<string>();
-  const edges = new Set<number>();
-  const seen = { confidentiality: false, data: false };
-  const termAt = (offset: number) => terms.add(toHex(bytes.subarray(offset, offset + 16)));
-
-  const readAlternative = (offset: number): number => {
-    switch (KINDS[view.getUint8(offset) - 1]) {
-      case 'term':
-        termAt(offset + 1);
-        return offset + 17;
-      case 'all-terms': {
-        const count = view.getUint8(offset + 1);
-        for (let i = 0; i < count; i += 1) termAt(offset + 2 + 16 * i);
-        return offset + 2 + 16 * count;
-      }
-      case 'confidentiality-at-most':
-      case 'confidentiality-at-least':
-        seen.confidentiality = true;
-        return offset + 2;
-      case 'time-within':
-        edges.add(Number(view.getBigInt64(offset + 1)));
-        edges.add(Number(view.getBigInt64(offset + 9)));
-        return offset + 17;
-      case 'data-within':
-      case 'data-overlaps':
-        seen.data = true;
-        return offset + 17;
-      case 'always':
-        return offset + 1;
-      case undefined:
-        throw new RangeError('unknown kind');
-    }
-  };
-  const readRule = (start: number): number => {
-    const end = start + 5 + view.getUint32(start + 1);
-    let offset = start + 6;
-    for (let criteria = view.getUint8(start + 5); criteria > 0; criteria -= 1) {
-      const next = offset + 4 + view.getUint32(offset);
-      for (offset += 4; offset < next;) offset = readAlternative(offset);
-      if (offset !== next) throw new RangeError('criterion out of step');
-    }
-    while (offset < end) offset = readRule(offset);
-    if (offset !== end) throw new RangeError('rule out of step');
-    return end;
-  };
-
-  try {
-    if (readRule(ROOT_OFFSET) !== bytes.byteLength) return undefined;
-  } catch (problem) {
-    if (problem instanceof RangeError) return undefined;
-    throw problem;
-  }
-  return {
-    terms,
-    kinds: new Set([...terms].map((term) => term.slice(0, 4))),
-    usesConfidentiality: seen.confidentiality,
-    usesData: seen.data,
-    edges: [...edges].sort((a, b) => a - b),
-  };
-}

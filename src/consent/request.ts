@@ -13,7 +13,7 @@ import {
   confidentialityLevel,
 } from './hierarchies.js';
 import { type ClearRequest, FOREVER } from './policy.js';
-import type { PolicySummary } from './policy-bytes.js';
+import type { PolicySummary } from './policy-summary.js';
 import { codingTerms, referenceTerm } from './terms.js';
 
 /** Texts that hold for requester, purpose and action, whatever the record. */

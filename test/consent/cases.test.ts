@@ -7,7 +7,16 @@ import { createBlinder } from '../../src/consent/blinder.js';
 import { compileConsent, patientOf } from '../../src/consent/compile.js';
 import { decideByPolicies } from '../../src/consent/oracle.js';
 import type { Policy, Rule } from '../../src/consent/policy.js';
-import { clearRequest } from '../../src/consent/request.js';
+import { encodePolicy } from '../../src/consent/policy-bytes.js';
+import { summarizePolicies } from '../../src/consent/policy-summary.js';
+import {
+  blindRequest,
+  blindedTerms,
+  clearRequest,
+  principalTerms,
+  relationOf,
+  toRegistryRequest,
+} from '../../src/consent/request.js';
 import { type DevChain, startDevChain } from '../chain/dev-chain.js';
 import { type DecisionCase, caseFiles, knownPolicies } from './case-files.js';
 import { askContract } from './contract-oracle.js';
@@ -38,6 +47,16 @@ describe('consent cases', () => {
   let dev: DevChain;
   const blinder = createBlinder(new Uint8Array(32).fill(2));
   const byCase = new Map<DecisionCase, RegistryDecision>();
+  /** The same, asked with no more than the policies mention. */
+  const byCaseReduced = new Map<DecisionCase, RegistryDecision>();
+
+  function reducedRequest(one: DecisionCase) {
+    const summary = summarizePolicies(policiesOf(one).map((policy) => encodePolicy(policy, blinder).bytes));
+    const terms = blindedTerms(principalTerms(one.principal, one.action), summary, blinder);
+    const relation = relationOf(one.principal, one.record, 'p1');
+    const question = blindRequest({ principalTerms: terms, record: one.record, relation }, summary, blinder);
+    return toRegistryRequest(question, one.timeMs);
+  }
 
   before(async () => {
     dev = await startDevChain();
@@ -50,6 +69,12 @@ describe('consent cases', () => {
       }));
       const answers = await askContract(rpc, dev.contracts.consentRegistry, blinder, questions);
       decisions.forEach((one, i) => byCase.set(one, answers[i] as RegistryDecision));
+      const reduced = questions.map((question, i) => ({
+        ...question,
+        blinded: [reducedRequest(decisions[i] as DecisionCase)],
+      }));
+      const again = await askContract(rpc, dev.contracts.consentRegistry, blinder, reduced);
+      decisions.forEach((one, i) => byCaseReduced.set(one, again[i] as RegistryDecision));
     }
     rpc.close();
   });
@@ -63,6 +88,7 @@ describe('consent cases', () => {
           const oracle = decideByPolicies(policies, requestOf(one), one.implicitPolicy);
           const contract = byCase.get(one);
           assert.deepEqual(contract, oracle, 'contract and oracle disagree');
+          assert.deepEqual(byCaseReduced.get(one), oracle, 'leaving out terms changed the decision');
           const { permit, reason } = oracle;
           const provision = provisionOf(policies, oracle);
           assert.deepEqual({ permit, reason, ...(provision === undefined ? {} : { provision }) }, one.expect);

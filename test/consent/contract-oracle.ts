@@ -2,7 +2,12 @@
 import { fromHex, toHex } from '../../src/base/bytes.js';
 import { addressWord, bytes32Word, keccak, uintWord } from '../../src/chain/abi.js';
 import type { Hex } from '../../src/chain/chain.js';
-import { type RegistryQuestion, decodeDecisions, encodeDecideAll } from '../../src/chain/consent-registry.js';
+import {
+  type RegistryQuestion,
+  type RegistryRequest,
+  decodeDecisions,
+  encodeDecideAll,
+} from '../../src/chain/consent-registry.js';
 import type { JsonRpc } from '../../src/chain/json-rpc.js';
 import type { Blinder } from '../../src/consent/blinder.js';
 import { encodePolicy, policyHash } from '../../src/consent/policy-bytes.js';
@@ -34,6 +39,8 @@ export interface OracleQuestion {
   readonly policies: readonly Policy[];
   readonly requests: readonly ClearRequest[];
   readonly implicitPolicy: 'deny' | 'permit';
+  /** Instead of the clear requests with all their terms. */
+  readonly blinded?: readonly RegistryRequest[];
 }
 
 export function toRegistryRequest(request: ClearRequest, blinder: Blinder) {
@@ -51,13 +58,13 @@ export function toRegistryRequest(request: ClearRequest, blinder: Blinder) {
 /** Decisions of the contract, all in one call, in order of questions and requests. */
 export async function askContract(rpc: JsonRpc, registry: Hex, blinder: Blinder, questions: readonly OracleQuestion[]) {
   const stateDiff: Record<Hex, Hex> = {};
-  const asked = questions.map(({ policies, requests, implicitPolicy }, i): RegistryQuestion => {
+  const all = questions.map(({ policies, requests, implicitPolicy, blinded }, i): RegistryQuestion => {
     const patient: Hex = `0x${uintWord(i + 1)}`;
     const bytes = policies.map((policy) => encodePolicy(policy, blinder).bytes);
     Object.assign(stateDiff, filedStorage(patient, bytes));
-    const blinded = requests.map((request) => toRegistryRequest(request, blinder));
-    return { patient, implicitPolicy, policies: bytes, withdrawn: [], pending: [], requests: blinded };
+    const asked = blinded ?? requests.map((request) => toRegistryRequest(request, blinder));
+    return { patient, implicitPolicy, policies: bytes, withdrawn: [], pending: [], requests: asked };
   });
-  const call = { to: registry, data: encodeDecideAll(asked), gas: '0x1c9c380' };
+  const call = { to: registry, data: encodeDecideAll(all), gas: '0x1c9c380' };
   return decodeDecisions(await rpc.call<Hex>('eth_call', call, 'latest', { [registry]: { stateDiff } })).decisions;
 }
