@@ -3,7 +3,7 @@
  *
  * Spec: https://hl7.org/fhir/R4/operationoutcome.html; status and issue codes: docs, table of errors.
  */
-import { FhirError, type Issue } from '../base/outcome.js';
+import { FhirError, type Issue, type IssueCode } from '../base/outcome.js';
 import type { Resource } from '../base/resource.js';
 
 /** An error as a client sees it. `isDefect`: nobody foresaw it; its details belong into the log, under the request id. */
@@ -14,12 +14,27 @@ export interface RenderedError {
   readonly isDefect: boolean;
 }
 
-/** Ports whose engine is away throw errors of these names. */
-const unavailable: Record<string, string> = {
-  BlockStoreUnavailable: 'The block store cannot be reached.',
-  CatalogUnavailable: 'The catalog cannot be reached.',
-  ChainUnavailable: 'The chain cannot be reached.',
-  ConsentUndecidable: 'The consent contract cannot be asked, so nothing is released.',
+/** What errors of ports mean to a client, by their names: adapters are not known here. */
+const portErrors: Record<string, { status: number; code: IssueCode; diagnostics: string }> = {
+  BlockStoreUnavailable: { status: 503, code: 'transient', diagnostics: 'The block store cannot be reached.' },
+  CatalogUnavailable: { status: 503, code: 'transient', diagnostics: 'The catalog cannot be reached.' },
+  ChainUnavailable: { status: 503, code: 'transient', diagnostics: 'The chain cannot be reached.' },
+  ConsentUndecidable: {
+    status: 503,
+    code: 'transient',
+    diagnostics: 'The consent contract cannot be asked, so nothing is released.',
+  },
+  AccessLogUnavailable: {
+    status: 503,
+    code: 'transient',
+    diagnostics: 'The access log cannot be written, so nothing is released.',
+  },
+  AppendConflict: { status: 409, code: 'conflict', diagnostics: 'Other servers kept writing first; try again.' },
+  SearchTooCostly: {
+    status: 400,
+    code: 'too-costly',
+    diagnostics: 'The search would have to look at too many resources; narrow it.',
+  },
 };
 
 /** @param requestId names the log entry in which the details of a defect stand. */
@@ -28,9 +43,10 @@ export function renderError(error: unknown, requestId: string): RenderedError {
     return { status: error.status, outcome: outcomeOf(error.issues), headers: error.headers, isDefect: false };
   }
   const name = error instanceof Error ? error.name : '';
-  if (Object.hasOwn(unavailable, name)) {
-    const issue: Issue = { severity: 'error', code: 'transient', diagnostics: unavailable[name] };
-    return { status: 503, outcome: outcomeOf([issue]), headers: { 'Retry-After': '5' }, isDefect: false };
+  if (Object.hasOwn(portErrors, name)) {
+    const { status, code, diagnostics } = portErrors[name];
+    const headers: Record<string, string> = status === 503 ? { 'Retry-After': '5' } : {};
+    return { status, outcome: outcomeOf([{ severity: 'error', code, diagnostics }]), headers, isDefect: false };
   }
   const diagnostics = `The server failed. The operator finds the details under request id ${requestId}.`;
   const outcome = outcomeOf([{ severity: 'fatal', code: 'exception', diagnostics }]);

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FhirError } from '../../src/base/outcome.js';
+import { SearchTooCostly } from '../../src/commit/catalog.js';
+import { ConsentUndecidable } from '../../src/consent/gate.js';
+import { renderError } from '../../src/fhir/outcome.js';
+
+const firstIssue = (error: unknown) => {
+  const { status, outcome, headers, isDefect } = renderError(error, 'request-1');
+  const [issue] = outcome.issue as { code: string; diagnostics: string }[];
+  return { status, code: issue.code, diagnostics: issue.diagnostics, retry: headers['Retry-After'], isDefect };
+};
+
+describe('errors as OperationOutcomes', () => {
+  it('keep status, issues, places and positions of a FhirError', () => {
+    const issue = {
+      severity: 'error',
+      code: 'value',
+      diagnostics: 'No.',
+      expression: 'Patient.id',
+      line: 3,
+      column: 7,
+      rule: 'r',
+    } as const;
+    const { status, outcome } = renderError(new FhirError(422, [issue]), 'request-1');
+    assert.equal(status, 422);
+    assert.deepEqual(outcome.issue, [
+      {
+        extension: [
+          { url: 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line', valueInteger: 3 },
+          { url: 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col', valueInteger: 7 },
+        ],
+        severity: 'error',
+        code: 'value',
+        details: { coding: [{ system: 'https://mooring.example/fhir/CodeSystem/rule', code: 'r' }] },
+        diagnostics: 'No.',
+        expression: ['Patient.id'],
+      },
+    ]);
+  });
+
+  it('a contract that cannot be asked is 503 with Retry-After, a search too costly is 400', () => {
+    const away = firstIssue(new ConsentUndecidable('no chain'));
+    assert.deepEqual([away.status, away.code, away.retry, away.isDefect], [503, 'transient', '5', false]);
+    const costly = firstIssue(new SearchTooCostly('too many'));
+    assert.deepEqual([costly.status, costly.code, costly.retry], [400, 'too-costly', undefined]);
+  });
+
+  it('what nobody foresaw is 500, names the request and nothing else', () => {
+    const { status, code, diagnostics, isDefect } = firstIssue(new TypeError('secret content'));
+    assert.deepEqual([status, code, isDefect], [500, 'exception', true]);
+    assert.match(diagnostics, /request-1/);
+    assert.ok(!diagnostics.includes('secret'));
+  });
+});
