@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, open, readFile, readdir, truncate } from 'node:fs/promises';
+import { appendFile, open, readFile, readdir, truncate, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { openFileAccessLog, type FileAccessLog } from '../../src/commit/file-access-log.js';
@@ -68,6 +68,23 @@ test('an altered record is found: reading it fails, reading those before it does
   await handle.close();
   await assert.rejects(log.read(0, 10), { name: 'AccessLogBroken' });
   assert.equal((await log.read(0, 2)).length, 2);
+});
+
+test('an access that cannot be made durable is refused; the next one that can is recorded, and the chain is whole', async (t) => {
+  const { log, reopen } = await openHere(t);
+  await log.append(accessRecord(0));
+  const { tail } = log as unknown as { tail: FileHandle };
+  const { datasync } = tail;
+  tail.datasync = () => Promise.reject(new Error('ENOSPC: planted'));
+  await assert.rejects(log.append(accessRecord(1)), { name: 'AccessLogUnavailable', message: /ENOSPC/ });
+  assert.equal(log.head().count, 1);
+  tail.datasync = datasync;
+  await log.append(accessRecord(2));
+  const again = await reopen();
+  assert.deepEqual(
+    (await again.read(0, 9)).map(({ requestId }) => requestId),
+    ['request-0', 'request-2'],
+  );
 });
 
 test('a log whose newest records were removed does not have the digest that it had', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, open, readFile, readdir, stat, truncate } from 'node:fs/promises';
+import { appendFile, copyFile, open, readFile, readdir, stat, truncate, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { CarReader } from '@ipld/car';
@@ -94,6 +94,29 @@ test('after a crash a torn tail is cut off wherever it was torn, and what was ac
     await again.put([torn]);
     for (const { digest, bytes } of [...kept, torn]) assert.deepEqual(Buffer.from(await again.get(digest)), bytes);
   }
+});
+
+test('a write that fails half-way is refused; the next one takes its place, and both starts find everything', async (t) => {
+  const { store, crash, reopen } = await openHere(t);
+  const [kept, failed, after] = [randomBlock(), randomBlock(3_000), randomBlock(300)];
+  await store.put([kept]);
+  const { tail } = store as unknown as { tail: FileHandle };
+  const write = tail.write as (bytes: Buffer, at: number, length: number, position: number) => Promise<unknown>;
+  tail.write = (async (bytes: Buffer, at: number, length: number, position: number) => {
+    await write.call(tail, bytes, at, Math.floor(length / 2), position);
+    throw new Error('ENOSPC: planted');
+  }) as unknown as FileHandle['write'];
+  await assert.rejects(store.put([failed]), { name: 'BlockStoreUnavailable', message: /ENOSPC/ });
+  tail.write = write as unknown as FileHandle['write'];
+  assert.equal(await store.has(failed.digest), false);
+  await store.put([after]);
+  const check = async (opened: LocalBlockStore) => {
+    for (const { digest, bytes } of [kept, after]) assert.deepEqual(Buffer.from(await opened.get(digest)), bytes);
+    await assert.rejects(opened.get(failed.digest), { name: 'BlockMissing' });
+  };
+  await check(store);
+  await check((await crash()).store);
+  await check(await reopen());
 });
 
 test('a tail whose bytes never reached the disk is not offered, and can be put again', async (t) => {

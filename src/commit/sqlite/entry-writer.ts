@@ -66,8 +66,8 @@ export class EntryWriter {
   }
 
   private writeVersion(version: VersionRecord, seq: number, leafIndex: number): void {
-    const rid = this.ridOf(version.resource);
     const { versionId } = version;
+    const rid = this.ridOf(version.resource, versionId === 1);
     if (versionId > 1) {
       const { changes } = this.db
         .prepare('UPDATE version SET seqUntil = ? WHERE rid = ? AND versionId = ?')
@@ -99,17 +99,25 @@ export class EntryWriter {
       .run([terms.byteLength, terms, leafIndex]);
   }
 
-  private ridOf(name: Uint8Array): number {
+  /** @param isNew most probably no link and no version has named the resource yet. */
+  private ridOf(name: Uint8Array, isNew = false): number {
     const text = Buffer.from(name.buffer, name.byteOffset, name.byteLength).toString('latin1');
     const known = this.rids.get(text);
     if (known !== undefined) return known;
-    const found = this.db.prepare('SELECT rid FROM resource WHERE name = ?').get([name]);
-    const rid =
-      found === undefined
-        ? this.db.prepare('INSERT INTO resource(name) VALUES(?)').run([name]).lastInsertRowid
-        : (found[0] as number);
-    this.rids.set(text, rid);
-    return rid;
+    const rid = isNew
+      ? (this.insertResource(name) ?? this.findResource(name))
+      : (this.findResource(name) ?? this.insertResource(name));
+    this.rids.set(text, rid!);
+    return rid!;
+  }
+
+  private findResource(name: Uint8Array): number | undefined {
+    return this.db.prepare('SELECT rid FROM resource WHERE name = ?').get([name])?.[0] as number | undefined;
+  }
+
+  private insertResource(name: Uint8Array): number | undefined {
+    const { changes, lastInsertRowid } = this.db.prepare('INSERT OR IGNORE INTO resource(name) VALUES(?)').run([name]);
+    return changes === 1 ? lastInsertRowid : undefined;
   }
 
   private pidOf(param: Uint8Array): number {
