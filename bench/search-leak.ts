@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { toHex } from '../src/base/bytes.js';
 import type { Resource } from '../src/base/resource.js';
 import { loadDefinitions } from '../src/fhir/definitions/definitions.js';
+import { termText } from '../src/fhir/search/blind.js';
 import { createExtractor } from '../src/fhir/search/extract.js';
 import { createParameters } from '../src/fhir/search/parameters.js';
 import { Blinder } from '../src/vault/blinder.js';
@@ -85,11 +86,11 @@ const rows: readonly (readonly [string, string])[] = [
   ['resource types guessed by frequency', guessed((text) => !text.includes('\u0000') && !text.includes('/'), 20)],
   [
     'most frequent LOINC codes guessed by frequency',
-    guessed((text) => text.startsWith('Observation.code\u0000thttp'), 20),
+    guessed((text) => text.startsWith(termText('Observation.code', 't', 'http')), 20),
   ],
   [
     'most frequent conditions guessed by frequency',
-    guessed((text) => text.startsWith('Condition.code\u0000thttp'), 20),
+    guessed((text) => text.startsWith(termText('Condition.code', 't', 'http')), 20),
   ],
   ['any of the 100 most frequent terms guessed, kind unknown', guessed(() => true, 100)],
   ['records of each patient, countable exactly', sizes.join(', ')],

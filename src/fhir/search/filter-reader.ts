@@ -7,6 +7,14 @@ export class FilterReader {
 
   constructor(private readonly text: string) {}
 
+  private operands = 0;
+
+  /** Counts one more operand. @returns how many there were so far */
+  count(): number {
+    this.operands += 1;
+    return this.operands;
+  }
+
   isAtEnd(): boolean {
     this.skipSpace();
     return this.position >= this.text.length;

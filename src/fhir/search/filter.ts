@@ -20,17 +20,21 @@ export function parseFilter(context: SearchContext, type: string, text: string, 
 }
 
 function expression(context: SearchContext, type: string, reader: FilterReader, depth: number): Condition {
-  if (depth > limitsOf(context).chainDepth) throw tooCostly('Search parameter _filter: nested too deep');
   let condition = operand(context, type, reader, depth);
   for (let word = reader.takeWord('and', 'or'); word !== undefined; word = reader.takeWord('and', 'or')) {
-    condition = { kind: word as 'and' | 'or', of: [condition, operand(context, type, reader, depth)] };
+    const kind = word as 'and' | 'or';
+    const next = operand(context, type, reader, depth);
+    condition = { kind, of: condition.kind === kind ? [...condition.of, next] : [condition, next] };
   }
   return condition;
 }
 
 function operand(context: SearchContext, type: string, reader: FilterReader, depth: number): Condition {
+  const { chainDepth, values } = limitsOf(context);
+  if (depth > chainDepth) throw tooCostly(`Search parameter _filter: nested deeper than ${chainDepth} levels`);
+  if (reader.count() > values) throw tooCostly(`Search parameter _filter: more than ${values} comparisons`);
   if (reader.takeWord('not') !== undefined) {
-    return { kind: 'not', of: operand(context, type, reader, depth) };
+    return { kind: 'not', of: operand(context, type, reader, depth + 1) };
   }
   if (!reader.take('(')) return comparison(context, type, reader, depth);
   const inner = expression(context, type, reader, depth + 1);

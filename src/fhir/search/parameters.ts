@@ -3,6 +3,8 @@
  *
  * Spec: https://hl7.org/fhir/R4/searchparameter-registry.html
  */
+import { fhirError } from '../../base/outcome.js';
+import { FhirPathError } from '../fhirpath/fhirpath.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { SearchParameter } from '../definitions/types.js';
 import { FhirModel } from '../fhirpath/model.js';
@@ -56,8 +58,29 @@ export interface SearchParameters {
 const unindexed = new Set(['_id', '_lastUpdated', '_query', '_content', '_text', '_has', '_list', '_type', '_filter']);
 
 /**
+ * Refuses a SearchParameter that could not be searched by.
+ * @throws FhirError 422 `invariant` naming the element.
+ */
+export function checkParameter(parameters: SearchParameters, definition: SearchParameter): void {
+  const { code, base = [], type, expression } = definition;
+  const refuse = (element: string, text: string) =>
+    fhirError(422, 'invariant', `SearchParameter ${code}: ${text}`, `SearchParameter.${element}`);
+  const odd = base.find(
+    (one) => one !== 'Resource' && one !== 'DomainResource' && !parameters.definitions.resourceTypes.has(one),
+  );
+  if (base.length === 0 || odd !== undefined) throw refuse('base', `'${odd ?? ''}' is no resource type`);
+  if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(code)) throw refuse('code', 'expected letters, digits, - and _');
+  if (type !== 'composite' && expression === undefined) throw refuse('expression', 'is missing');
+  try {
+    for (const one of base) if (expression !== undefined) selectionsOf(expression, one, parameters.model);
+  } catch (error) {
+    if (error instanceof FhirPathError) throw refuse('expression', error.message);
+    throw error;
+  }
+}
+
+/**
  * @param custom SearchParameters beside those of `definitions`.
- * @throws FhirPathError, on first use of a type, for an expression that is not FHIRPath.
  */
 export function createParameters(definitions: Definitions, custom: readonly SearchParameter[] = []): SearchParameters {
   return new Registry(definitions, new FhirModel((name) => definitions.structureDefinition(name)), custom);
@@ -96,7 +119,12 @@ class Registry implements SearchParameters {
     const bases = type === 'Resource' ? ['Resource'] : ['Resource', 'DomainResource', type];
     const parameters = new Map<string, Parameter>();
     for (const definition of bases.flatMap((base) => this.byBase!.get(base) ?? [])) {
-      parameters.set(definition.code, this.parameterOf(definition, type));
+      try {
+        parameters.set(definition.code, this.parameterOf(definition, type));
+      } catch (error) {
+        // A package may bring an expression that is none: its parameter is unknown, all others work.
+        if (!(error instanceof FhirPathError)) throw error;
+      }
     }
     return parameters;
   }

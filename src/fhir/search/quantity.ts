@@ -3,6 +3,7 @@
  *
  * A Quantity is indexed as a bare number, by its unit (code and text), and, with a UCUM code, as a number of the canonical unit.
  */
+import { EXACT } from '../../base/json.js';
 import { fhirError } from '../../base/outcome.js';
 import { termText, type TermSource } from './blind.js';
 import { and, exactly, nothing, upTo, type Bounds } from './bounds.js';
@@ -64,15 +65,13 @@ export function measuredRangeOf(value: unknown, text?: string): MeasuredRange | 
   }
   const number = (value as { value?: unknown }).value;
   const exact = typeof number === 'number' ? parseDecimal(quantityText(value, number)) : undefined;
-  return exact && { ...unitOf(value), range: withComparator(exact, (value as { comparator?: string }).comparator) };
+  if (!exact) return undefined;
+  const { system, code, unit } = unitOf(value);
+  return { range: withComparator(exact, (value as { comparator?: string }).comparator), system, code, unit };
 }
 
 function quantityText(quantity: object, number: number): string {
-  for (const symbol of Object.getOwnPropertySymbols(quantity)) {
-    const texts = (quantity as Record<symbol, Record<string, string> | undefined>)[symbol];
-    if (texts?.value !== undefined) return texts.value;
-  }
-  return String(number);
+  return (quantity as { [EXACT]?: Record<string, string> })[EXACT]?.value ?? String(number);
 }
 
 function withComparator(value: Decimal, comparator: string | undefined): NumberRange {
@@ -83,8 +82,7 @@ function withComparator(value: Decimal, comparator: string | undefined): NumberR
 
 function unitOf(value: object): Omit<MeasuredRange, 'range'> {
   const { system, code, unit, currency } = value as Record<string, string | undefined>;
-  if (currency !== undefined) return { system: currencies, code: currency };
-  return { ...(system ? { system } : {}), ...(code ? { code } : {}), ...(unit ? { unit } : {}) };
+  return currency === undefined ? { system, code, unit } : { system: currencies, code: currency };
 }
 
 /** The index texts of one value of the elements that `key` selects. */

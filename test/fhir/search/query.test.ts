@@ -5,7 +5,7 @@ import { FhirError } from '../../../src/base/outcome.js';
 import type { Resource } from '../../../src/base/resource.js';
 import type { SearchParameter } from '../../../src/fhir/definitions/types.js';
 import { compartmentPlan, patientsOf } from '../../../src/fhir/search/compartment.js';
-import { createParameters } from '../../../src/fhir/search/parameters.js';
+import { checkParameter, createParameters } from '../../../src/fhir/search/parameters.js';
 import {
   compareSorted,
   parseCriteria,
@@ -294,6 +294,37 @@ test('a SearchParameter added at run time is searched like any other', async () 
   assert.deepEqual(await extendedIndex.search(parse('maiden=yo', 'Patient', 'strict', extended)), ['Patient/m']);
   assert.deepEqual(await extendedIndex.search(parse('maiden=no', 'Patient', 'strict', extended)), []);
   assert.throws(() => parse('maiden=yo'), /'maiden' is unknown/);
+});
+
+test('a SearchParameter that could not be searched by is refused, and harms no other one', () => {
+  const bad = {
+    resourceType: 'SearchParameter',
+    url: 'http://example.org/bad',
+    code: 'bad',
+    base: ['Patient'],
+    type: 'string',
+    expression: 'Patient.(',
+  } as unknown as SearchParameter;
+  assert.throws(
+    () => checkParameter(context.parameters, bad),
+    (error) =>
+      error instanceof FhirError && error.status === 422 && error.issues[0].expression === 'SearchParameter.expression',
+  );
+  assert.throws(
+    () => checkParameter(context.parameters, { ...bad, base: ['Nothing'] }),
+    /'Nothing' is no resource type/,
+  );
+  assert.doesNotThrow(() => checkParameter(context.parameters, { ...bad, expression: 'Patient.name.family' }));
+  const extended = { ...context, parameters: context.parameters.with([bad]) };
+  assert.doesNotThrow(() => parse('name=x', 'Patient', 'strict', extended));
+  assert.throws(() => parse('bad=x', 'Patient', 'strict', extended), /'bad' is unknown/);
+});
+
+test('a _filter of absurd depth or length is refused, not run', () => {
+  assert.equal(refusal(`_filter=${'not '.repeat(20_000)}gender eq male`).issues[0].code, 'too-costly');
+  assert.equal(refusal(`_filter=${'('.repeat(20_000)}`).issues[0].code, 'too-costly');
+  assert.equal(refusal(`_filter=${'gender eq male and '.repeat(3_000)}gender eq male`).issues[0].code, 'too-costly');
+  assert.doesNotThrow(() => parse(`_filter=${'gender eq male and '.repeat(300)}gender eq male`));
 });
 
 test('the expression of every R4 search parameter compiles, nearly all without the FHIRPath engine', () => {
