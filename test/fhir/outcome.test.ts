@@ -42,7 +42,7 @@ describe('errors as OperationOutcomes', () => {
   it('a contract that cannot be asked is 503 with Retry-After, a search too costly is 400', () => {
     const away = firstIssue(new ConsentUndecidable('no chain'));
     assert.deepEqual([away.status, away.code, away.retry, away.isDefect], [503, 'transient', '5', false]);
-    const costly = firstIssue(new SearchTooCostly('too many'));
+    const costly = firstIssue(new SearchTooCostly(1));
     assert.deepEqual([costly.status, costly.code, costly.retry], [400, 'too-costly', undefined]);
   });
 
