@@ -25,6 +25,8 @@ export interface FhirRequest {
   readonly prefer: Preference;
   /** The parsed body: a resource, or a JSON Patch array; absent when there is none. */
   readonly body?: unknown;
+  /** The body of an operation as it came, so that messages can say where in it something stands. */
+  readonly bodyBytes?: Uint8Array;
   /** How the body was written; decides between the kinds of patch. */
   readonly bodyFormat?: 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'binary';
   /** Media type of a body that is no FHIR format (native content of a Binary). */

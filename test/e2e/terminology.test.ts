@@ -58,6 +58,20 @@ describe('$validate', () => {
     assert.deepEqual([wrapped.status, errorsOf(wrapped)], [200, ['value Patient.birthDate']]);
   });
 
+  it('says where in the body something stands', async () => {
+    const places = ({ body }: Answer) =>
+      (body.issue as { extension?: { valueInteger: number }[] }[]).map(({ extension }) =>
+        extension?.map(({ valueInteger }) => valueInteger),
+      );
+    const plain = '{\n  "resourceType": "Patient",\n  "gender": "mal"\n}';
+    assert.deepEqual(places(await server.post('Patient/$validate', plain)), [[3, 3]]);
+    const wrapped = `{"resourceType": "Parameters", "parameter": [\n{"name": "resource", "resource": ${plain}}]}`;
+    assert.deepEqual(places(await server.post('Patient/$validate', wrapped)), [[4, 3]]);
+    const xml = '<Patient xmlns="http://hl7.org/fhir">\n  <gender value="mal"/>\n</Patient>';
+    const headers = { 'Content-Type': 'application/fhir+xml', Accept: 'application/fhir+json' };
+    assert.deepEqual(places(await server.post('Patient/$validate', xml, { headers })), [[2, 3]]);
+  });
+
   it('takes modes and refuses others', async () => {
     const patient = { resourceType: 'Patient' };
     assert.deepEqual(errorsOf(await server.post('Patient/$validate?mode=create', patient)), []);

@@ -88,6 +88,7 @@ async function withBody(
   definitions: Definitions,
 ): Promise<FhirRequest> {
   const format = bodyFormatOf(contentType);
+  const source = base.path.at(-1)?.startsWith('$') ? { bodyBytes: bytes } : {};
   switch (format) {
     case 'form': {
       if (base.path.at(-1) !== '_search') {
@@ -101,9 +102,9 @@ async function withBody(
     }
     case 'json':
     case 'json-patch':
-      return { ...base, body: await parseJsonBody(bytes), bodyFormat: format };
+      return { ...base, ...source, body: await parseJsonBody(bytes), bodyFormat: format };
     case 'xml':
-      return { ...base, body: parseXmlBody(bytes, definitions), bodyFormat: 'xml' };
+      return { ...base, ...source, body: parseXmlBody(bytes, definitions), bodyFormat: 'xml' };
     case 'xml-patch':
       return { ...base, body: decodeUtf8(bytes), bodyFormat: 'xml-patch' };
     case 'other':

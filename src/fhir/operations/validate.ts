@@ -8,6 +8,7 @@ import { Slices } from '../pause.js';
 import type { Context, FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { Input } from '../terminology/operations/parameters.js';
+import { positionOf } from '../validation/positions.js';
 import type { Operation } from './operation.js';
 import type { PathParameters } from '../interactions/interaction.js';
 
@@ -31,16 +32,31 @@ export const validateOperation: Operation = {
         throw fhirError(400, 'required', 'Which resource to delete is needed: call [type]/[id]/$validate.');
       throw fhirError(400, 'required', 'A resource is needed: as the body, or as the parameter resource.');
     }
-    const issues = [
+    const found = [
       ...placeIssues(resource, parameters, mode),
       ...(await validated(services, resource, { profiles, mode: mode === 'profile' ? undefined : mode })),
     ];
+    const issues = given ? found.map((issue) => located(issue, request)) : found;
     const name = `${resource.resourceType}${resource.id === undefined ? '' : `/${resource.id}`}`;
     const outcome =
       issues.length > 0 ? outcomeOf(issues) : allOk(`${name} is valid${mode === 'delete' ? ' to be deleted' : ''}.`);
     return { status: 200, resource: outcome };
   },
 };
+
+const longestSource = 2_000_000;
+
+/** The issue with its place in the body, where that is known. */
+function located(issue: Issue, { bodyBytes, body }: FhirRequest): Issue {
+  const { expression, line } = issue;
+  if (expression === undefined || line !== undefined || bodyBytes === undefined) return issue;
+  if (bodyBytes.byteLength > longestSource) return issue;
+  const { resourceType, parameter } = body as { resourceType?: unknown; parameter?: { name?: unknown }[] };
+  const index = resourceType === 'Parameters' ? (parameter ?? []).findIndex(({ name }) => name === 'resource') : -1;
+  const within = expression.slice(expression.search(/\.|$/));
+  const path = index < 0 ? expression : `Parameters.parameter[${index}].resource${within}`;
+  return { ...issue, ...positionOf(Buffer.from(bodyBytes).toString('utf8'), path) };
+}
 
 /** Long Bundles let other requests go on between their entries. */
 async function validated(
