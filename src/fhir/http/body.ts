@@ -17,10 +17,11 @@ import { pause } from '../pause.js';
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
+  const isTooLong = Number(request.headers['content-length'] ?? 0) > maxBytes;
   try {
     for await (const chunk of unpacked(request) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
-      if (sizeBytes <= maxBytes) chunks.push(chunk);
+      if (sizeBytes <= maxBytes && !isTooLong) chunks.push(chunk);
       else chunks.length = 0;
       if (sizeBytes > maxBytes * 4 + 64 * 1024 * 1024) break;
     }
@@ -28,7 +29,7 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     if (error instanceof FhirError) throw error;
     throw fhirError(400, 'structure', `The body cannot be read: ${(error as Error).message}.`);
   }
-  if (sizeBytes > maxBytes) {
+  if (sizeBytes > maxBytes || isTooLong) {
     throw fhirError(413, 'too-long', `The body is larger than the ${maxBytes} bytes that this server accepts.`);
   }
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
