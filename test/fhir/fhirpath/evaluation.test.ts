@@ -34,6 +34,13 @@ describe('primitives with extensions', () => {
     assert.deepEqual(evaluate('name[0].given[0].extension', patient), []);
   });
 
+  it('are the empty text to string functions, but in the strict mode nothing', () => {
+    const hidden = { resourceType: 'Patient', _birthDate: patient._birthDate, name: [{ _family: { id: 'f' } }] };
+    const expression = "name.family.startsWith('x')";
+    assert.deepEqual(evaluate(expression, hidden), [false]);
+    assert.deepEqual(evaluate(expression, hidden, {}, { strict: true }), []);
+  });
+
   it('are inputs too', () => {
     const path = compileFhirPath("extension('http://x').exists() and $this <= @2020", model, { type: 'date' });
     const sibling = { extension: [{ url: 'http://x', valueBoolean: true }] };

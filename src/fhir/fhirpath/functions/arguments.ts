@@ -53,21 +53,24 @@ export function stringOf(site: CallSite, code: Code, what: string, first = false
     if (collection === undefined) return undefined;
     if (typeof collection === 'string' && raw) return collection;
     if (Array.isArray(collection) && collection.length > 1 && !strict) {
-      return first ? textOf((collection as readonly Item[])[0], type) : undefined;
+      return first ? textOf((collection as readonly Item[])[0], type, strict) : undefined;
     }
     const item = onlyItem(collection, what);
-    const text = item === undefined ? undefined : textOf(item, type);
+    const text = item === undefined ? undefined : textOf(item, type, strict);
     if (text !== undefined || item === undefined || !strict) return text;
     if (item instanceof Node && item.value === undefined) return undefined;
     throw executionError(`${what}: a string was expected, ${describe(systemValue(item, type))} was found`);
   };
 }
 
-function textOf(item: Item, type: TypeInfo | undefined): string | undefined {
+/** In the lenient mode, a primitive of extensions alone is the empty text. */
+function textOf(item: Item, type: TypeInfo | undefined, strict: boolean): string | undefined {
   if (item instanceof Temporal) return item.toString();
   const value = item instanceof Node ? item.value : item;
   const own = item instanceof Node ? item.type : type;
-  return typeof value === 'string' && (own === undefined || isStringLike(own)) ? value : undefined;
+  if (own !== undefined && !isStringLike(own)) return undefined;
+  if (value === undefined && !strict) return '';
+  return typeof value === 'string' ? value : undefined;
 }
 
 function isStringLike(type: TypeInfo): boolean {
