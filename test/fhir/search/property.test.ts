@@ -38,7 +38,7 @@ function listOf(resources: readonly Resource[]): Resource {
 
 test('2,000 random searches find, in memory and in SQLite, exactly what the plain evaluator finds on the opened resources', async (t) => {
   const context = testContext();
-  const corpus = readCorpus(3);
+  const corpus = readCorpus(2);
   const resources = [listOf(corpus), ...corpus];
   const index = new MemoryIndex(context, resources);
   const catalog = await catalogOf(t, index);
