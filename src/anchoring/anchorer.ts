@@ -13,61 +13,13 @@
 import { toHex } from '../base/bytes.js';
 import { decodeHead, encodeHeadCall, type HeadStatement, type StoredHead } from '../chain/anchor-log.js';
 import { ChainUnavailable, type Hex } from '../chain/chain.js';
+import type { AnchorerOptions, AnchorStatus } from './anchorer-options.js';
 import { AnchorTracker } from './anchor-tracker.js';
-import { collectAttestations, type Attestor } from './attestation.js';
-import type { BatchFacts } from './batch-facts.js';
-import { BatchSender, type AnchorChain } from './batch-sender.js';
-import { Outbox, type BatchRecord, type StateStore } from './outbox.js';
-import type { TileStore } from './tile-store.js';
+import { collectAttestations } from './attestation.js';
+import { BatchSender } from './batch-sender.js';
+import { Outbox, type BatchRecord } from './outbox.js';
 
-export interface AnchorerOptions {
-  readonly chain: AnchorChain;
-  /** Address of the AnchorLog. */
-  readonly contract: Hex;
-  /** Block of its creation: where looking for its events begins. */
-  readonly fromBlock: number;
-  readonly tiles: TileStore;
-  readonly state: StateStore;
-  /** How many leaves the log has. */
-  leafCount(): number;
-  /** Facts of the leaves [from, until). */
-  facts(from: number, until: number): Promise<BatchFacts>;
-  readonly attestors: readonly Attestor[];
-  /** A batch is made when its oldest leaf has waited so long, ... Default 1,000. */
-  readonly maxAgeMs?: number;
-  /** ... or when there are so many leaves. Default 10,000. */
-  readonly maxLeaves?: number;
-  /** Blocks until a batch counts, its own included. Default 1. */
-  readonly confirmations?: number;
-  /** A transaction that is not mined after so long is sent again with a higher fee. Default 60,000. */
-  readonly bumpAfterMs?: number;
-  /** Default 30,000. */
-  readonly attestationTimeoutMs?: number;
-  /** Told about every change: metrics and the log of events. */
-  readonly onEvent?: (event: AnchorEvent) => void;
-}
-
-export type AnchorEvent =
-  | {
-      readonly kind: 'anchored';
-      readonly batch: number;
-      readonly size: number;
-      readonly leaves: number;
-      readonly gasUsed: bigint;
-      readonly txHash: Hex;
-    }
-  | { readonly kind: 'problem'; readonly message: string; readonly isChainAway: boolean };
-
-/** What the anchorer is doing, for metrics and health. */
-export interface AnchorStatus {
-  /** Leaves under a head with enough confirmations. */
-  readonly anchoredSize: number;
-  readonly logSize: number;
-  /** Newest batch with enough confirmations. */
-  readonly batch: number;
-  /** Why the last step failed; absent when it did not. */
-  readonly problem?: string;
-}
+export type { AnchorerOptions, AnchorEvent, AnchorStatus } from './anchorer-options.js';
 
 /** The contract holds a head that this log does not lead to: a restored backup, or another log's contract. Needs a person. */
 export class LogDiverged extends Error {
@@ -91,7 +43,10 @@ export class Anchorer {
   #problem: string | undefined;
   #loop: Promise<void> | undefined;
   #isStopping = false;
+  #hasRebuilt = false;
   #isWoken = false;
+  /** The last step found nothing to do. */
+  #isIdle = false;
   #endSleep: () => void = () => undefined;
 
   constructor(given: AnchorerOptions) {
@@ -131,9 +86,10 @@ export class Anchorer {
 
   /** Tells that the log has grown. */
   notify(): void {
-    if (this.#oldestPendingMs !== undefined && this.#pending() < this.#options.maxLeaves) return;
+    const isNews = this.#oldestPendingMs === undefined || this.#pending() >= this.#options.maxLeaves;
     this.#oldestPendingMs ??= performance.now();
-    this.#wake();
+    // A loop that waits for the chain keeps its own pace, however fast the log grows.
+    if (isNews && this.#isIdle) this.#wake();
   }
 
   status(): AnchorStatus {
@@ -197,12 +153,14 @@ export class Anchorer {
     while (!this.#isStopping) {
       try {
         const outcome = await this.step();
+        this.#isIdle = outcome === 'idle';
         this.#problem = undefined;
         failures = 0;
         pollMs =
           outcome === 'moved' ? 0 : outcome === 'idle' ? this.#idleMs() : Math.min(Math.max(5, pollMs * 2), 1_000);
       } catch (error) {
         failures += 1;
+        this.#isIdle = false;
         this.#report(error as Error);
         pollMs = Math.min(100 * 2 ** failures, 5_000);
       }
@@ -258,8 +216,15 @@ export class Anchorer {
   async #assertLeadsTo({ size, root }: StoredHead): Promise<void> {
     const { tiles } = this.#options;
     if (size > tiles.size) throw new LogDiverged(`the chain anchors ${size} leaves, the log has ${tiles.size}`);
-    const own = `0x${toHex(await tiles.root(size))}`;
-    if (own !== root) throw new LogDiverged(`the chain anchors the root ${root} at ${size} leaves, the log has ${own}`);
+    const isOurs = async () => `0x${toHex(await tiles.root(size))}` === root;
+    if (await isOurs()) return;
+    // Perhaps only a tile is damaged; the catalog's leaves decide. Once, because it takes long.
+    if (!this.#hasRebuilt) await tiles.rebuild();
+    this.#hasRebuilt = true;
+    if (await isOurs()) return;
+    throw new LogDiverged(
+      `the chain anchors the root ${root} at ${size} leaves, the log has 0x${toHex(await tiles.root(size))}`,
+    );
   }
 
   async #follow(head: StoredHead): Promise<void> {

@@ -3,7 +3,7 @@
  *
  * Every proof is checked here (all but the chain's part) before it leaves: what a damaged tile would give is never handed out.
  */
-import { fhirError } from '../base/outcome.js';
+import { FhirError, fhirError } from '../base/outcome.js';
 import { parseJson } from '../base/json.js';
 import { ChainUnavailable } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
@@ -27,7 +27,7 @@ import type { Parameters } from './parameters.js';
 import { toParameters } from './proof-parameters.js';
 import type { Anchor, Proof, ProofContent } from './proof.js';
 import type { TileStore } from './tile-store.js';
-import { checkContent, checkInclusion, checkLeaf } from './verify-proof.js';
+import { checkContent, checkInclusion, checkLeaf, ProofRefused } from './verify-proof.js';
 
 /** What is sealed in a version's header, as far as proofs go. */
 export interface ProofHeader extends LeafHeader {
@@ -66,14 +66,39 @@ export async function buildProof(
   const anchors = await findAnchors(source, row.leafIndex);
   if (anchors.length === 0) {
     const reference = `${header.resourceType}/${header.id}/_history/${header.versionId}`;
-    const refusal = fhirError(404, 'not-found', `${reference} is not anchored yet; ask again`);
-    throw Object.assign(refusal, { headers: { 'Retry-After': '2' } });
+    throw refusal(404, 'not-found', `${reference} is not anchored yet; ask again`, 2);
   }
-  const proof: Proof = { ...(await describe(source, row, header, request)), anchors };
+  const described = await describe(source, row, header, request);
+  const proof: Proof = { ...described, anchors };
   checkContent(proof);
   checkLeaf(proof);
-  for (const anchor of anchors) checkInclusion(proof, anchor);
-  return toParameters(proof);
+  if (leadsToAnchors(proof)) return toParameters(proof);
+  // A tile was damaged.
+  await source.tiles.rebuild();
+  const again: Proof = { ...described, anchors: await findAnchors(source, row.leafIndex) };
+  for (const anchor of again.anchors) checkInclusion(again, anchor);
+  return toParameters(again);
+}
+
+function leadsToAnchors(proof: Proof): boolean {
+  try {
+    for (const anchor of proof.anchors) checkInclusion(proof, anchor);
+    return true;
+  } catch (error) {
+    if (error instanceof ProofRefused) return false;
+    throw error;
+  }
+}
+
+function refusal(
+  status: number,
+  code: 'not-found' | 'transient',
+  diagnostics: string,
+  retryAfterSeconds: number,
+): FhirError {
+  return new FhirError(status, [{ severity: 'error', code, diagnostics }], {
+    'Retry-After': String(retryAfterSeconds),
+  });
 }
 
 async function describe(
@@ -151,7 +176,6 @@ async function findAnchors({ anchorers, tiles }: ProofSource, leafIndex: number)
       away = error;
     }
   }
-  if (anchors.length === 0 && away !== undefined)
-    throw Object.assign(fhirError(503, 'transient', 'no chain answers'), { headers: { 'Retry-After': '5' } });
+  if (anchors.length === 0 && away !== undefined) throw refusal(503, 'transient', 'no chain answers', 5);
   return anchors;
 }

@@ -1,5 +1,7 @@
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { ChainUnavailable } from '../../src/chain/chain.js';
 import { LogDiverged, type AnchorEvent } from '../../src/anchoring/anchorer.js';
 import type { AnchorChain } from '../../src/anchoring/batch-sender.js';
@@ -67,6 +69,16 @@ describe('the anchorer', () => {
     };
     assert.equal((await batchFacts(source, 0, 6)).until, 3);
     assert.equal((await batchFacts(source, 3, 6)).until, 6);
+  });
+
+  it('goes on when a tile was damaged: the catalog has the leaves', async () => {
+    network.log.addMany(300);
+    await settle(anchorerOf(network));
+    writeFileSync(path.join(network.folder, 'log', 'tile', '0', '000'), Buffer.alloc(8192));
+    network.tiles = await TileStore.open(path.join(network.folder, 'log'), network.log, 310);
+    network.log.addMany(1);
+    await settle(anchorerOf(network));
+    assert.equal((await anchoredSizes(network)).at(-1), 311);
   });
 
   it('refuses to anchor onto a head that its log does not lead to', async () => {

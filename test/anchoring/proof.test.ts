@@ -1,7 +1,11 @@
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseJson, stringifyJson } from '../../src/base/json.js';
 import { FhirError } from '../../src/base/outcome.js';
+import type { Anchorer } from '../../src/anchoring/anchorer.js';
+import { TileStore } from '../../src/anchoring/tile-store.js';
 import { cut, selects } from '../../src/anchoring/disclosure.js';
 import type { Parameters } from '../../src/anchoring/parameters.js';
 import { buildProof } from '../../src/anchoring/proof-builder.js';
@@ -19,6 +23,7 @@ describe('a proof', () => {
   let text: string;
   let disclosed: string;
   let deleted: string;
+  let settled: Anchorer;
   before(async () => {
     network = await startNetwork();
     rpc = fetchRpc(network.embedded.url);
@@ -31,6 +36,7 @@ describe('a proof', () => {
     await settle(anchorer);
     const gone = network.log.delete('Observation', 'o1', 3);
     await settle(anchorer);
+    settled = anchorer;
     const source = proofSourceOf(network, [anchorer]);
     text = stringifyJson(await buildProof(source, row));
     disclosed = stringifyJson(
@@ -145,6 +151,19 @@ describe('a proof', () => {
       [text.replace('mooring-proof-1', 'mooring-proof-9'), /has the form "mooring-proof-9"/],
     ] as const)
       assert.throws(() => fromParameters(parseJson(document)), reason);
+  });
+
+  it('is made from tiles built anew when a tile was damaged', async () => {
+    const file = path.join(network.folder, 'log', 'tile', '0', '000');
+    const bytes = readFileSync(file);
+    bytes[40] ^= 1;
+    writeFileSync(file, bytes);
+    network.tiles = await TileStore.open(path.join(network.folder, 'log'), network.log, network.log.versions.length);
+    const proofs = proofSourceOf(network, [settled]);
+    await check(stringifyJson(await buildProof(proofs, network.log.versions[5].row)));
+    bytes[40] ^= 1;
+    assert.deepEqual(readFileSync(file), bytes);
+    await settle(anchorerOf(network));
   });
 
   it('of a version that is not anchored yet is refused with 404 and Retry-After', async () => {
