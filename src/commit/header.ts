@@ -44,6 +44,7 @@ type PackedHeader = readonly [
   author: string | null,
   period: readonly [number | null, number | null] | null,
   sortKeys: unknown,
+  related?: readonly [references: readonly string[], authors: readonly string[]],
 ];
 
 const deletedFlag = 4;
@@ -68,6 +69,7 @@ export class HeaderCodec {
       (attributes.dataPeriod?.map((bound) => (Number.isFinite(bound) ? bound : null)) as
         [number, number] | undefined) ?? null,
       header.sortKeys,
+      ...packRelated(attributes),
     ];
     const nonce = randomBytes(nonceBytes);
     const sealed = sealBytes(
@@ -91,7 +93,7 @@ export class HeaderCodec {
     const packedAt = receiptAt + 1 + opened[receiptAt]!;
     const receiptDigest = opened.subarray(receiptAt + 1, packedAt);
     const packed = JSON.parse(opened.toString('utf8', packedAt)) as PackedHeader;
-    const [resourceType, id, , lastUpdated, flags, patients, labels, codes, author, period, sortKeys] = packed;
+    const [resourceType, id, , lastUpdated, flags, patients, labels, codes, author, period, sortKeys, related] = packed;
     return {
       resourceType,
       id,
@@ -106,6 +108,8 @@ export class HeaderCodec {
         codes: codes.map(unpackCoding),
         ...(author === null ? {} : { author }),
         ...(period === null ? {} : { dataPeriod: [period[0] ?? -Infinity, period[1] ?? Infinity] as const }),
+        ...(related === undefined || related[0].length === 0 ? {} : { references: related[0] }),
+        ...(related === undefined || related[1].length === 0 ? {} : { authors: related[1] }),
       },
       level: (flags & 3) as ValidationLevel,
       leafOpening: opened.subarray(1, receiptAt),
@@ -120,6 +124,11 @@ function place(resource: Term, versionId: number): Uint8Array {
   bytes.set(resource, 0);
   bytes.writeUInt32BE(versionId, 16);
   return bytes;
+}
+
+/** Nothing at all for the many records that refer to none and name no author. */
+function packRelated({ references = [], authors = [] }: RecordAttributes): [] | [NonNullable<PackedHeader[11]>] {
+  return references.length + authors.length === 0 ? [] : [[references, authors]];
 }
 
 function packCoding({ system, code, version }: Coding): PackedCoding {

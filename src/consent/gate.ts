@@ -43,8 +43,10 @@ export interface RecordAttributes {
   readonly author?: string;
   /** Clinically relevant time of the record, [start, end) in milliseconds since 1970, for `dataPeriod`. */
   readonly dataPeriod?: readonly [number, number];
-  /** References out of the record (`Type/id`), for provisions about data that are related to another record. */
+  /** Records that it refers to (`Type/id`: its encounter, what it is derived from), for provisions about data related to another record. */
   readonly references?: readonly string[];
+  /** Authors that the record itself names (author, performer, recorder, asserter), beside the one who wrote it here. */
+  readonly authors?: readonly string[];
 }
 
 export interface ConsentDecision {

@@ -26,6 +26,8 @@ export const DEFAULT_OVERARCHING: OverarchingPolicies = new Map([
     'cric illinois-minor-procedure hipaa-auth hipaa-notice hipaa-restrictions hipaa-research hipaa-self-pay mdhhs-5515 nyssipp va-10-0484 va-10-0485 va-10-5345 va-10-5345a va-10-5345a-mhv va-10-10116 va-21-4142 ssa-827 dch-3927 squaxin nl-lsp at-elga nih-hipaa nci nih-grdr nih-527 ga4gh',
     'none',
   ),
+  // The base policy of the examples of IHE's Privacy Consent on FHIR, so that they can be tried as they are.
+  ['http://example.org/policies/basePrivacyConsentPolicy.txt', 'none'],
 ]);
 
 /** The default, extended by what the operator configured. @param extra names with their effect. */

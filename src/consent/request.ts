@@ -45,7 +45,10 @@ export function recordTerms(record: RecordAttributes, wants: (kind: string) => b
   if (wants('code')) for (const coding of record.codes) texts.push(...codingTerms('code', coding));
   if (wants('label')) for (const label of record.securityLabels) texts.push(...codingTerms('label', label));
   if (wants('instance')) texts.push(referenceTerm('instance', `${record.resourceType}/${record.id}`));
-  if (wants('author') && record.author !== undefined) texts.push(referenceTerm('author', record.author));
+  if (wants('author')) {
+    const authors = [...(record.author === undefined ? [] : [record.author]), ...(record.authors ?? [])];
+    for (const author of authors) texts.push(referenceTerm('author', author));
+  }
   if (wants('refers')) for (const reference of record.references ?? []) texts.push(referenceTerm('refers', reference));
   return texts;
 }

@@ -25,6 +25,8 @@ const full: Header = {
     ],
     author: 'Practitioner/1',
     dataPeriod: [-Infinity, 1_700_000_000_000],
+    references: ['Encounter/e1'],
+    authors: ['Practitioner/p1'],
   },
   level: 3,
   leafOpening: randomBytes(58),

@@ -79,7 +79,7 @@ function decisionCase(data: CaseData): DecisionCase {
     consents: (data.consents ?? []).map(merged),
     principal: { actor, memberships, purposeOfUse: purpose, scopes: ['system/*.cruds'] },
     action,
-    record: { ...attributesOf(record, ['p1'], base.author), references: referencesIn(record) },
+    record: attributesOf(record, ['p1'], base.author),
     implicitPolicy: data.implicit ?? 'deny',
     timeMs: Date.parse(data.at ?? base.at),
     expect: data.expect as NonNullable<CaseData['expect']>,
@@ -89,12 +89,4 @@ function decisionCase(data: CaseData): DecisionCase {
 function merged(changes: Record<string, unknown>, index: number): Resource {
   const all = { ...base.consent, id: `c${index + 1}`, ...changes };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null)) as Resource;
-}
-
-function referencesIn(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(referencesIn);
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, child]) =>
-    name === 'reference' && typeof child === 'string' ? [child] : referencesIn(child),
-  );
 }

@@ -5,6 +5,27 @@ import type { RecordAttributes } from '../../consent/gate.js';
 /** Elements whose codings a provision's `code` is compared with. */
 const codedElements = ['code', 'type', 'category', 'class', 'vaccineCode', 'medicationCodeableConcept'];
 
+/** Elements that name who made the record's content. */
+const authorElements = ['author', 'performer', 'recorder', 'asserter'];
+
+/** Elements that say which other records it belongs to. */
+const relatedElements = [
+  'encounter',
+  'context',
+  'episodeOfCare',
+  'basedOn',
+  'partOf',
+  'derivedFrom',
+  'hasMember',
+  'result',
+  'focus',
+  'carePlan',
+  'diagnosis',
+];
+
+/** So many of a kind are kept: a header stays small. */
+const mostReferences = 16;
+
 /** Elements that say when the record's content happened, the most telling first. */
 const timeElements = [
   'effective',
@@ -30,6 +51,8 @@ const timeElements = [
  */
 export function attributesOf(resource: Resource, patients: readonly string[], author: string): RecordAttributes {
   const dataPeriod = dataPeriodOf(resource);
+  const authors = authorElements.flatMap((element) => referencesIn(resource[element], 2));
+  const references = relatedElements.flatMap((element) => referencesIn(resource[element], 2));
   return {
     resourceType: resource.resourceType,
     id: resource.id ?? '',
@@ -38,7 +61,22 @@ export function attributesOf(resource: Resource, patients: readonly string[], au
     codes: codedElements.flatMap((element) => codingsOf(resource[element])).map(systemAndCode),
     author,
     ...(dataPeriod === undefined ? {} : { dataPeriod }),
+    ...(references.length === 0 ? {} : { references: distinct(references) }),
+    ...(authors.length === 0 ? {} : { authors: distinct(authors) }),
   };
+}
+
+/** `Type/id` of references in an element, at most `depth` levels below it. */
+function referencesIn(value: unknown, depth: number): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => referencesIn(item, depth));
+  if (typeof value !== 'object' || value === null) return [];
+  const { reference } = value as { reference?: unknown };
+  if (typeof reference === 'string') return reference.startsWith('#') ? [] : [reference];
+  return depth === 0 ? [] : Object.values(value).flatMap((child) => referencesIn(child, depth - 1));
+}
+
+function distinct(references: readonly string[]): string[] {
+  return [...new Set(references)].slice(0, mostReferences);
 }
 
 function systemAndCode({ system, code }: Coding): Coding {
