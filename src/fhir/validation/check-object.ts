@@ -27,6 +27,7 @@ export function checkObject(run: Run, shape: Shape, object: JsonObject, path: st
     parent: outer,
   };
   for (const key in object) {
+    if (object[key] === undefined) continue;
     const member = shape.properties.get(key);
     if (member === undefined) {
       if (key === 'resourceType' && property === undefined) continue;
