@@ -70,11 +70,11 @@ describe('the validator', () => {
     assert.equal(count, bundle.entry.length);
     assert.deepEqual(step.value, validator.validate(bundle, { unknownProfile: 'warning' }));
     const broken = structuredClone(bundle);
-    broken.entry[3].resource.active = 'no';
+    broken.entry[3].resource.name = 5;
     const found = validator.validate(broken, { unknownProfile: 'warning' }).filter(isError);
     assert.deepEqual(
       found.map(({ expression, rule }) => [expression, rule]),
-      [['Bundle.entry[3].resource.active', 'format-boolean']],
+      [['Bundle.entry[3].resource.name', 'format-string']],
     );
   });
 });
