@@ -7,7 +7,7 @@ import { fhirError } from '../base/outcome.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { ConsentAction, Principal, RecordAttributes } from '../consent/gate.js';
 import { grantFor, type Alternative, type Permission } from '../smart/scopes.js';
-import { matchesPlan } from './search/matches-plan.js';
+import { matchesPlan, type Indexed } from './search/matches-plan.js';
 import { parseSearch } from './search/query.js';
 import type { FhirServices } from './services.js';
 
@@ -59,10 +59,45 @@ async function narrowed(
   if (!(await consent) || row.isDeleted) return false;
   const resource = (await services.opened.text(row)).value();
   const { terms } = services.extractor.extract(resource);
-  return alternatives.some(({ filter }) => {
-    const query = parseSearch(services.search, resource.resourceType, [...new URLSearchParams(filter)], 'strict');
-    return matchesPlan(query.plan, { terms, name: row.resource, lastUpdated: row.lastUpdated });
-  });
+  const indexed = { terms, name: row.resource, lastUpdated: row.lastUpdated };
+  return alternatives.some(({ filter }) => matchesFilter(services, resource.resourceType, filter, indexed));
+}
+
+/** Whether a granular scope covers a record. */
+function matchesFilter(
+  { search }: Pick<FhirServices, 'search'>,
+  resourceType: string,
+  filter: string | undefined,
+  indexed: Indexed,
+): boolean {
+  if (filter === undefined) return true;
+  const query = parseSearch(search, resourceType, [...new URLSearchParams(filter)], 'strict');
+  return matchesPlan(query.plan, indexed);
+}
+
+/**
+ * Whether the scopes let this very content be written: in the patient's compartment, and within what a granular scope names.
+ * @throws FhirError 403 `forbidden`.
+ */
+export function requireWriteScope(
+  services: Pick<FhirServices, 'search'>,
+  principal: Principal,
+  permission: Permission,
+  attributes: RecordAttributes,
+  indexed: Indexed,
+): void {
+  const { resourceType } = attributes;
+  const grant = grantFor(principal.scopes, principal.patient, resourceType, permission);
+  if (grant.kind === 'all') return;
+  const alternatives = grant.kind === 'none' ? [] : grant.alternatives;
+  const { patient } = principal;
+  const covers = alternatives.some(
+    ({ patientOnly, filter }) =>
+      (!patientOnly || (patient !== undefined && attributes.patients.includes(patient))) &&
+      matchesFilter(services, resourceType, filter, indexed),
+  );
+  if (covers) return;
+  throw fhirError(403, 'forbidden', `The token's scopes do not let this ${resourceType} be written.`);
 }
 
 function isInContext(alternative: Alternative, { patient }: Principal, attributes: RecordAttributes): boolean {

@@ -179,6 +179,25 @@ describe('searches', () => {
     assert.equal(new Set(pages.flatMap(idsOf)).size, 5);
   });
 
+  it('granular scopes narrow reads, searches, totals and writes to what they name', async () => {
+    const observation = (code: string) => ({
+      resourceType: 'Observation',
+      status: 'final',
+      code: { coding: [{ system: 'http://loinc.org', code }] },
+    });
+    const { body: pulse } = await server.post('Observation', observation('8867-4'));
+    const token = await server.tokenFor({ scope: 'system/Observation.crs?code=http://loinc.org|8867-4' });
+    assert.equal((await server.get(`Observation/${pulse.id}`, { token })).status, 200);
+    const all = await server.get('Observation?_total=accurate', { token });
+    assert.deepEqual(idsOf(all), [pulse.id]);
+    assert.equal(all.body.total, 1);
+    const [height] = idsOf(await server.get('Observation?code=8302-2'));
+    assert.equal((await server.get(`Observation/${height}`, { token })).status, 404);
+    assert.equal((await server.post('Observation', observation('8302-2'), { token })).status, 403);
+    assert.equal((await server.post('Observation', observation('8867-4'), { token })).status, 201);
+    assert.equal((await server.get('Patient', { token })).status, 403);
+  });
+
   it('$everything of a patient brings the compartment and what it refers to', async () => {
     const [{ resource }] = entriesOf(await server.get('Observation?_include=Observation:subject')).filter(
       (entry) => entry.resource.resourceType === 'Patient',

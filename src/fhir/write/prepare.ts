@@ -7,13 +7,13 @@ import { fhirError, type Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
-import { hasScope, permits } from '../access.js';
+import { hasScope, permits, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
 import type { FhirServices } from '../services.js';
 import { Slices } from '../pause.js';
-import { grantFor, type Permission } from '../../smart/scopes.js';
+import type { Permission } from '../../smart/scopes.js';
 import { attributesOf } from './attributes.js';
 import { contentOf } from './content.js';
 import type { Facts } from './facts.js';
@@ -148,7 +148,8 @@ async function prepareTarget(
     if (dangling.length > 0) problems.add(422, dangling);
   }
   if (!mayCollect || !(await mayCorrect(services, context.principal, before))) throw notPermitted(operation);
-  refuseOutOfContext(context.principal, attributes, kind === 'create' ? 'c' : 'u');
+  const indexed = { terms, name: services.names.resource(resourceType, id), lastUpdated: services.search.clock.now() };
+  requireWriteScope(services, context.principal, kind === 'create' ? 'c' : 'u', attributes, indexed);
   // Its time is not known before the commit.
   if (resourceType === 'Consent')
     services.consents?.check({ ...resource, meta: { ...resource.meta, lastUpdated: undefined } });
@@ -230,15 +231,6 @@ function requireFor(principal: Principal, { kind, resourceType, operation }: Tar
   if (hasScope(principal, resourceType, permission)) return;
   const diagnostics = `The token's scopes do not allow to ${kind} ${resourceType}.`;
   throw fhirError(403, 'forbidden', diagnostics, operation.requestPlace);
-}
-
-/** A patient-level scope writes within the compartment of its patient alone. */
-function refuseOutOfContext(principal: Principal, attributes: RecordAttributes, permission: Permission): void {
-  const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
-  if (grant.kind !== 'some') return;
-  const isInside = principal.patient !== undefined && attributes.patients.includes(principal.patient);
-  if (isInside || grant.alternatives.some(({ patientOnly }) => !patientOnly)) return;
-  throw fhirError(403, 'forbidden', "The token's scopes cover records of its patient only.");
 }
 
 async function deletion(
