@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/clock.js';
 import type { TermSource } from './blind.js';
 import type { WordIndex } from './extract.js';
-import type { SearchParameters } from './parameters.js';
+import type { Parameter, SearchParameters } from './parameters.js';
 
 export interface SearchContext {
   readonly parameters: SearchParameters;
@@ -15,6 +15,11 @@ export interface SearchContext {
   /** For `:in`, `:not-in`, `:above`, `:below` on tokens; without it they are refused. */
   readonly terminology?: SearchTerminology;
   readonly limits?: SearchLimits;
+  /**
+   * True for parameters that came after resources were indexed, such as uploaded ones: what they ask for is decided on opened resources, until
+   * everything is indexed anew. Not for those that select what others select: these share their entries.
+   */
+  opens?(parameter: Parameter): boolean;
   /** `/Patient/1/Observation`: searches inside this compartment only. */
   readonly compartment?: { readonly type: string; readonly id: string };
 }

@@ -27,6 +27,7 @@ import { isWordFound, ofTypeText, planToken, wordText } from './token.js';
 import { planAbove, planBelow, planUri } from './uri.js';
 import type { Subqueries } from './subqueries.js';
 import { targetTypesOf } from './parse.js';
+import { notOffered } from './problems.js';
 
 export interface Planning {
   readonly context: SearchContext;
@@ -38,20 +39,23 @@ export function planOf(planning: Planning, type: string, condition: Condition): 
   const { blinder } = planning.context;
   switch (condition.kind) {
     case 'parameter':
-      return planParameter(planning, condition);
+      return isOpened(planning, type, condition.parameter) ? upTo(everything.may) : planParameter(planning, condition);
     case 'missing': {
       const { parameter, isMissing } = condition;
+      if (isOpened(planning, type, parameter)) return upTo(everything.may);
       const present = planPresence(planning, parameter);
       return isMissing ? not(present) : present;
     }
     case 'chain': {
       const { parameter, targets } = condition;
+      refuseOpened(planning, type, parameter);
       const target = or(...targets.map((one) => planTyped(planning, one)));
       const params = linksOfParameter(blinder, parameter);
       return link(planning, target, targets, (plan) => ({ kind: 'link-to', params, target: plan }));
     }
     case 'has': {
       const { parameter, source } = condition;
+      refuseOpened(planning, source.type, parameter);
       const params = linksOfParameter(blinder, parameter);
       return link(planning, planTyped(planning, source), [source], (plan) => ({
         kind: 'linked-from',
@@ -75,6 +79,21 @@ export function planOf(planning: Planning, type: string, condition: Condition): 
     case 'not':
       return planCompound(planning, type, condition, hasLink(condition));
   }
+}
+
+/** True when some resources lack the entries of the parameter; not when an older parameter selects the same. */
+function isOpened({ context }: Planning, type: string, parameter: Parameter): boolean {
+  if (!context.opens?.(parameter)) return false;
+  const older = [...context.parameters.parametersOf(type).values()].filter((one) => !context.opens?.(one));
+  const keys = new Set(older.flatMap((one) => one.selections.map((selection) => sourceKey(selection, one.type))));
+  return parameter.selections.some((selection) => !keys.has(sourceKey(selection, parameter.type)));
+}
+
+function refuseOpened(planning: Planning, type: string, parameter: Parameter): void {
+  if (!isOpened(planning, type, parameter)) return;
+  throw notOffered(
+    `Search parameter ${parameter.code}: was added after resources were indexed and cannot be followed yet`,
+  );
 }
 
 /**
@@ -115,7 +134,7 @@ function hasLink(condition: Condition): boolean {
 /** Bounds of a condition, the type included. */
 export function planTyped(planning: Planning, { type, condition }: TypedCondition): Bounds {
   const bounds = planOf(planning, type, condition);
-  if (impliesType(condition)) return bounds;
+  if (bounds.may.kind !== 'all' && impliesType(condition)) return bounds;
   return and(exactly({ kind: 'term', term: typeTerm(planning.context.blinder, type) }), bounds);
 }
 

@@ -131,7 +131,7 @@ function planType(
   const conditions = condition.kind === 'and' ? condition.of : [condition];
   const parts = planAll(planning, type, conditions, everything);
   const open = conditions.filter((_, index) => !isExact(parts[index]));
-  if (isTyped && !conditions.some(impliesType)) {
+  if (isTyped && !conditions.some((one, index) => impliesType(one) && parts[index].may.kind !== 'all')) {
     parts.unshift(exactly({ kind: 'term', term: typeTerm(planning.context.blinder, type) }));
   }
   return { bounds: parts.length === 0 ? everything : and(...parts), open };

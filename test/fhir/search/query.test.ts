@@ -296,6 +296,42 @@ test('a SearchParameter added at run time is searched like any other', async () 
   assert.throws(() => parse('maiden=yo'), /'maiden' is unknown/);
 });
 
+test('a SearchParameter that came after the resources finds them all the same, by opening', async () => {
+  const late = (code: string, expression: string) =>
+    ({
+      resourceType: 'SearchParameter',
+      url: `http://example.org/${code}`,
+      code,
+      base: ['Patient'],
+      type: 'date',
+      expression,
+    }) as unknown as SearchParameter;
+  const extended: SearchContext = {
+    ...context,
+    parameters: context.parameters.with([
+      late('multiple', 'Patient.deceased.as(dateTime)'),
+      late('met', 'Patient.identifier.period'),
+    ]),
+    opens: ({ url }) => url.startsWith('http://example.org/'),
+  };
+  const old = new MemoryIndex(context, [
+    {
+      resourceType: 'Patient',
+      id: 'q',
+      deceasedDateTime: '2020-01-01',
+      identifier: [{ period: { start: '2019-05-05' } }],
+    },
+    ...others,
+  ]);
+  const met = parse('met=ge2019', 'Patient', 'strict', extended);
+  assert.deepEqual(await old.search(met), ['Patient/q']);
+  assert.ok(met.recheck);
+  assert.deepEqual(await old.search(parse('met:missing=true', 'Patient', 'strict', extended)), []);
+  const shared = parse('multiple=2020', 'Patient', 'strict', extended);
+  assert.deepEqual(await old.search(shared), ['Patient/q']);
+  assert.equal(shared.recheck, undefined);
+});
+
 test('a SearchParameter that could not be searched by is refused, and harms no other one', () => {
   const bad = {
     resourceType: 'SearchParameter',
