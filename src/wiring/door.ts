@@ -60,8 +60,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     onCommit: () => anchorer.notify(),
   });
   let parameters = createParameters(definitions.current.definitions);
-  definitions.onChange((snapshot) => {
-    parameters = createParameters(snapshot.definitions);
+  definitions.onChange((snapshot, changed) => {
+    if (changed.has('SearchParameter')) parameters = createParameters(snapshot.definitions);
   });
   const search: SearchContext = {
     get parameters() {

@@ -26,9 +26,16 @@ export interface Snapshot {
   readonly receipts: Receipts;
 }
 
+/** @param changed resource types of what was put or removed. */
+export type ChangeListener = (snapshot: Snapshot, changed: ReadonlySet<string>) => void;
+
 export class ActiveDefinitions {
-  private readonly uploads = new Map<string, CanonicalResource>();
-  private readonly listeners = new Set<(snapshot: Snapshot) => void>();
+  /** As stored (for digests), and as kept in force. */
+  private readonly uploads = new Map<
+    string,
+    { readonly stored: CanonicalResource; readonly kept: CanonicalResource }
+  >();
+  private readonly listeners = new Set<ChangeListener>();
   private snapshot: Snapshot;
 
   /** Validates under the snapshot that is in force when it is called, and under the operator's policy. */
@@ -68,35 +75,36 @@ export class ActiveDefinitions {
 
   /** Like `put`, for many at once (all that the store holds, at start). */
   putAll(resources: Iterable<CanonicalResource>): void {
-    let hasChanged = false;
+    const changed = new Set<string>();
     for (const resource of resources) {
       if (!definitionTypes.has(resource.resourceType) || typeof resource.url !== 'string') continue;
-      this.uploads.set(keyOf(resource), resource);
-      hasChanged = true;
+      this.uploads.set(keyOf(resource), { stored: resource, kept: compact(resource) });
+      changed.add(resource.resourceType);
     }
-    if (hasChanged) this.renew();
+    if (changed.size > 0) this.renew(changed);
   }
 
   /** Takes an uploaded definition out of force; what lay below it (a package's, the core's) is in force again. */
   remove(resource: Pick<CanonicalResource, 'resourceType' | 'url' | 'version'>): void {
-    if (this.uploads.delete(keyOf(resource))) this.renew();
+    if (this.uploads.delete(keyOf(resource))) this.renew(new Set([resource.resourceType]));
   }
 
   /** Calls `listener` with each new snapshot, right after it came in force. @returns a function that ends this. */
-  onChange(listener: (snapshot: Snapshot) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  private renew(): void {
+  private renew(changed: ReadonlySet<string>): void {
     this.snapshot = this.take();
-    for (const listener of this.listeners) listener(this.snapshot);
+    for (const listener of this.listeners) listener(this.snapshot, changed);
   }
 
   private take(): Snapshot {
     const { loaded, options, core } = this;
-    const uploads = [...this.uploads.values()];
-    const definitions = uploads.length === 0 ? loaded.definitions : loaded.definitions.with(uploads.map(compact));
+    const all = [...this.uploads.values()];
+    const uploads = all.map(({ stored }) => stored);
+    const definitions = all.length === 0 ? loaded.definitions : loaded.definitions.with(all.map(({ kept }) => kept));
     const supplements = [...loaded.supplements, ...uploads.filter(isSupplement)];
     const terminology = createTerminology(definitions, supplements, this.external);
     let validator: Validator | undefined;

@@ -57,12 +57,16 @@ describe('an uploaded definition', () => {
   test('tells listeners; other resources do not', () => {
     const active = start();
     let count = 0;
-    const end = active.onChange(() => (count += 1));
+    const types: string[] = [];
+    const end = active.onChange((_snapshot, changed) => {
+      count += 1;
+      types.push(...changed);
+    });
     active.put({ resourceType: 'Patient', url: 'http://x' } as CanonicalResource);
     active.put({ resourceType: 'ValueSet' } as unknown as CanonicalResource);
     assert.equal(count, 0);
     active.putAll([profile, { ...profile, url: 'http://example.org/other' }]);
-    assert.equal(count, 1);
+    assert.deepEqual([count, types], [1, ['StructureDefinition']]);
     end();
     active.remove(profile);
     assert.equal(count, 1);
