@@ -1,7 +1,8 @@
 /**
  * `npm run bench storage [RESOURCES]`: the store without HTTP and validation: seals, puts, appends, gets, searches, disk.
  *
- * Made-up Observations of about 1 KB with 40 terms each, 100 to a patient; everything durable as in the server. One table.
+ * Made-up Observations of about 1 KB with 40 terms each, 100 to a patient; everything durable as in the server. One table: what was done a
+ * second, and the processor time of one, which a busy machine blurs less.
  */
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,8 +30,19 @@ const codes = 500;
 const folder = await mkdtemp(path.join(tmpdir(), 'mooring-bench-'));
 const rows: [string, string][] = [];
 const say = (what: string, value: string) => rows.push([what, value]);
-const rate = (count: number, startedAt: number) => Math.round((count / (performance.now() - startedAt)) * 1000);
-const perSecond = (value: number) => `${value.toLocaleString('en')}/s`;
+
+interface Start {
+  readonly at: number;
+  readonly cpu: NodeJS.CpuUsage;
+}
+
+const start = (): Start => ({ at: performance.now(), cpu: process.cpuUsage() });
+
+function each(count: number, { at, cpu }: Start): string {
+  const { user, system } = process.cpuUsage(cpu);
+  const rate = Math.round((count / (performance.now() - at)) * 1000);
+  return `${`${rate.toLocaleString('en')}/s`.padStart(10)} ${String(Math.round((user + system) / count)).padStart(6)} us`;
+}
 
 const keyRing = await openKeyRing(path.join(folder, 'keys.json'));
 const blinder = new Blinder(keyRing.derive('index'));
@@ -141,8 +153,7 @@ function draft(
 async function load(): Promise<void> {
   const transactions: Promise<unknown>[] = [];
   let drafting = 0;
-  const startedAt = performance.now();
-  const cpu = process.cpuUsage();
+  const started = start();
   for (let from = 0; from < resources; from += perTransaction) {
     const draftingAt = performance.now();
     const drafts = [patient(from / 100)];
@@ -152,20 +163,18 @@ async function load(): Promise<void> {
     if (transactions.length >= 8) await transactions.shift();
   }
   await Promise.all(transactions);
-  const used = process.cpuUsage(cpu);
-  say(`resources in transactions of ${perTransaction}, 8 at a time`, perSecond(rate(resources, startedAt)));
+  say(`resources in transactions of ${perTransaction}, 8 at a time`, each(resources, started));
   say(
     '  of which making terms and drafts',
-    `${Math.round((drafting / (performance.now() - startedAt)) * 100)} % of the time`,
+    `${Math.round((drafting / (performance.now() - started.at)) * 100)} % of the time`,
   );
-  say('  processor time, all threads', `${Math.round((used.user + used.system) / resources)} us a resource`);
   say('memory after it', `${Math.round(process.memoryUsage().rss / 2 ** 20)} MB`);
 }
 
 async function creates(): Promise<void> {
   const count = Math.min(5_000, resources);
   for (const writers of [1, 8]) {
-    const startedAt = performance.now();
+    const started = start();
     let next = 0;
     await Promise.all(
       Array.from({ length: writers }, async () => {
@@ -176,7 +185,7 @@ async function creates(): Promise<void> {
         }
       }),
     );
-    say(`creates, one resource each, ${writers} at a time`, perSecond(rate(next, startedAt)));
+    say(`creates, one resource each, ${writers} at a time`, each(next, started));
   }
 }
 
@@ -223,17 +232,17 @@ async function searches(): Promise<void> {
     for (let turn = 0; turn < 20; turn += 1) {
       await catalog.search({ plan: plan(turn), asOf, order: 'newest', limit: 10 });
     }
-    const startedAt = performance.now();
+    const started = start();
     let turn = 0;
     let found = 0;
-    for (; turn < 20_000 && performance.now() - startedAt < 700; turn += 1) {
+    for (; turn < 20_000 && performance.now() - started.at < 700; turn += 1) {
       found += (await catalog.search({ plan: plan(turn), asOf, order: 'newest', limit: 10 })).length;
     }
-    say(`search: ${what}`, `${perSecond(rate(turn, startedAt))}  (${(found / turn).toFixed(1)} found)`);
+    say(`search: ${what}`, `${each(turn, started)}  (${(found / turn).toFixed(1)} found)`);
   }
-  const startedAt = performance.now();
+  const started = start();
   const total = await catalog.count(term('Observation'), asOf);
-  say('count of all Observations', `${total.toLocaleString('en')} in ${Math.round(performance.now() - startedAt)} ms`);
+  say('count of all Observations', `${total.toLocaleString('en')} in ${Math.round(performance.now() - started.at)} ms`);
 }
 
 async function reads(): Promise<void> {
@@ -241,42 +250,42 @@ async function reads(): Promise<void> {
   const { seq } = catalog.head();
   const count = 20_000;
   const id = (turn: number) => `observation-${Math.floor(((turn * 7919) % resources) / 100) * 100 + (turn % 99)}`;
-  let startedAt = performance.now();
+  let started = start();
   const digests: VersionRow[] = [];
   for (let turn = 0; turn < count; turn += 1)
     digests.push(catalog.current(names.resource('Observation', id(turn)), seq)!);
-  say('current version by name', perSecond(rate(count, startedAt)));
-  startedAt = performance.now();
+  say('current version by name', each(count, started));
+  started = start();
   for (const row of digests) records.header(row);
-  say('headers opened', perSecond(rate(count, startedAt)));
+  say('headers opened', each(count, started));
   for (const readers of [1, 8]) {
-    startedAt = performance.now();
+    started = start();
     let next = 0;
     await Promise.all(
       Array.from({ length: readers }, async () => {
         while (next < count) await blocks.get(digests[next++]!.block!);
       }),
     );
-    say(`blocks got and checked, ${readers} at a time`, perSecond(rate(count, startedAt)));
+    say(`blocks got and checked, ${readers} at a time`, each(count, started));
   }
-  startedAt = performance.now();
+  started = start();
   let next = 0;
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       while (next < count) await records.open(catalog.current(names.resource('Observation', id(next++)), seq)!);
     }),
   );
-  say('resources looked up, got and opened, 8 at a time', perSecond(rate(count, startedAt)));
+  say('resources looked up, got and opened, 8 at a time', each(count, started));
 }
 
 async function accesses(): Promise<void> {
   const log = await openFileAccessLog(path.join(folder, 'access'), keyRing.derive('access'));
   for (const writers of [1, 8, 64]) {
-    const startedAt = performance.now();
+    const started = start();
     let next = 0;
     await Promise.all(
       Array.from({ length: writers }, async () => {
-        while (performance.now() - startedAt < 500) {
+        while (performance.now() - started.at < 500) {
           next += 1;
           await log.append({
             time: 0,
@@ -291,28 +300,28 @@ async function accesses(): Promise<void> {
         }
       }),
     );
-    say(`accesses recorded durably, ${writers} at a time`, perSecond(rate(next, startedAt)));
+    say(`accesses recorded durably, ${writers} at a time`, each(next, started));
   }
   await log.close();
 }
 
 async function disk(): Promise<void> {
   const { versions, terms } = await catalog.size();
-  const each = (bytes: number) => `${Math.round(bytes / versions).toLocaleString('en')} bytes`;
+  const perResource = (bytes: number) => `${Math.round(bytes / versions).toLocaleString('en')} bytes`;
   say('terms a resource', (terms / versions).toFixed(1));
-  say('catalog a resource', each((await stat(file)).size));
-  say('blocks a resource', each((await blocks.size()).sizeBytes));
+  say('catalog a resource', perResource((await stat(file)).size));
+  say('blocks a resource', perResource((await blocks.size()).sizeBytes));
 }
 
 async function restart(): Promise<void> {
   await committer.close();
   await catalog.close();
   await blocks.close();
-  const startedAt = performance.now();
+  const started = start();
   catalog = await openSqliteCatalog(file);
   const opened = performance.now();
   blocks = await openLocalBlockStore(path.join(folder, 'blocks'));
-  say('catalog opened again', `${Math.round(opened - startedAt)} ms`);
+  say('catalog opened again', `${Math.round(opened - started.at)} ms`);
   say('blocks opened again', `${Math.round(performance.now() - opened)} ms`);
 }
 
@@ -323,14 +332,14 @@ function yardstick(): void {
   const insert = db.prepare('INSERT INTO bare(body) VALUES(?)');
   const body = Buffer.alloc(1024, 1);
   for (const size of [1, 100]) {
-    const startedAt = performance.now();
+    const started = start();
     let count = 0;
-    for (; performance.now() - startedAt < 500; count += size) {
+    for (; performance.now() - started.at < 500; count += size) {
       db.exec('BEGIN');
       for (let row = 0; row < size; row += 1) insert.run([body]);
       db.exec('COMMIT');
     }
-    say(`yardstick: bare SQLite, ${size} durable row(s) of 1 KB a transaction`, perSecond(rate(count, startedAt)));
+    say(`yardstick: bare SQLite, ${size} durable row(s) of 1 KB a transaction`, each(count, started));
   }
   db.close();
 }

@@ -36,10 +36,10 @@ export function sealBytes(
     authTagLength: tagBytes,
   });
   cipher.setAAD(associated, { plaintextLength: 0 });
-  const pieces: Buffer[] = parts.map((part) => cipher.update(part));
+  // One call for all parts: copying a resource costs less than a call into the cipher.
+  const sealed = cipher.update(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
   cipher.final();
-  pieces.push(cipher.getAuthTag());
-  return Buffer.concat(pieces);
+  return Buffer.concat([sealed, cipher.getAuthTag()]);
 }
 
 /** @throws SealBroken when key, nonce, associated data or bytes are not those of sealBytes. */
