@@ -4,48 +4,24 @@
  * Every proof is checked here (all but the chain's part) before it leaves: what a damaged tile would give is never handed out.
  */
 import { FhirError, fhirError } from '../base/outcome.js';
-import { parseJson } from '../base/json.js';
 import { ChainUnavailable } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { Anchorer } from './anchorer.js';
 import { disclose, selects } from './disclosure.js';
-import { buildElementTree } from './element-tree.js';
-import { findLeafContext } from './leaf-context.js';
-import {
-  encodeLeaf,
-  hashUrl,
-  leafHash,
-  noReceipt,
-  readOpening,
-  urlSaltOf,
-  versionedUrl,
-  type LeafParts,
-} from './leaf.js';
-import type { LeafHeader } from './batch-facts.js';
-import type { StateStore } from './outbox.js';
+import { encodeLeaf, leafHash } from './leaf.js';
+import { openLeaf, type LeafSource, type OpenedContent } from './opened-leaf.js';
 import type { Parameters } from './parameters.js';
 import { toParameters } from './proof-parameters.js';
 import type { Anchor, Proof, ProofContent } from './proof.js';
 import type { TileStore } from './tile-store.js';
 import { checkContent, checkInclusion, checkLeaf, ProofRefused } from './verify-proof.js';
 
-/** What is sealed in a version's header, as far as proofs go. */
-export interface ProofHeader extends LeafHeader {
-  readonly resourceType: string;
-  readonly id: string;
-  readonly versionId: number;
-  /** Milliseconds since 1970. */
-  readonly lastUpdated: number;
-}
+export type { ProofHeader } from './opened-leaf.js';
 
-export interface ProofSource {
+export interface ProofSource extends LeafSource {
   readonly tiles: TileStore;
   /** One per chain. */
   readonly anchorers: readonly Anchorer[];
-  readonly state: StateStore;
-  header(row: VersionRow): ProofHeader;
-  /** JSON bytes as they were sealed. */
-  open(row: VersionRow): Promise<Uint8Array>;
 }
 
 export interface ProofRequest {
@@ -68,7 +44,7 @@ export async function buildProof(
     const reference = `${header.resourceType}/${header.id}/_history/${header.versionId}`;
     throw refusal(404, 'not-found', `${reference} is not anchored yet; ask again`, 2);
   }
-  const described = await describe(source, row, header, request);
+  const described = await describe(source, row, request);
   const proof: Proof = { ...described, anchors };
   checkContent(proof);
   checkLeaf(proof);
@@ -101,50 +77,13 @@ function refusal(
   });
 }
 
-async function describe(
-  source: ProofSource,
-  row: VersionRow,
-  header: ProofHeader,
-  request: ProofRequest,
-): Promise<Omit<Proof, 'anchors'>> {
-  const { contextId, leafSalt } = readOpening(header.leafOpening);
-  const context = await findLeafContext(source.state, contextId);
-  if (context === undefined) throw new Error(`the context of leaf ${row.leafIndex} is not in the catalog`);
-  const url = versionedUrl(context, `${header.resourceType}/${header.id}/_history/${header.versionId}`);
-  const urlSalt = urlSaltOf(leafSalt);
-  const urlHash = hashUrl(urlSalt, url);
-  if (header.isDeleted || row.block === undefined) {
-    const parts: LeafParts = { kind: 'deletion', urlHash, lastUpdated: header.lastUpdated };
-    return {
-      url,
-      urlSalt,
-      parts,
-      leaf: leafHash(encodeLeaf(parts)),
-      leafIndex: row.leafIndex,
-      content: { kind: 'none' },
-    };
-  }
-  const resource = parseJson(Buffer.from(await source.open(row)).toString('utf8')) as { resourceType: string } & object;
-  const tree = buildElementTree(resource, leafSalt);
-  const parts: LeafParts = {
-    kind: 'version',
-    profileSetDigest: context.profileSetDigest,
-    level: header.level,
-    commitment: tree.commitment,
-    block: row.block,
-    urlHash,
-    receiptDigest: header.receiptDigest ?? noReceipt,
-  };
-  const content = show(request, tree, resource, leafSalt);
+async function describe(source: ProofSource, row: VersionRow, request: ProofRequest): Promise<Omit<Proof, 'anchors'>> {
+  const { url, urlSalt, parts, content: opened } = await openLeaf(source, row);
+  const content: ProofContent = opened === undefined ? { kind: 'none' } : show(request, opened);
   return { url, urlSalt, parts, leaf: leafHash(encodeLeaf(parts)), leafIndex: row.leafIndex, content };
 }
 
-function show(
-  { show: wanted = 'resource' }: ProofRequest,
-  tree: ReturnType<typeof buildElementTree>,
-  resource: { readonly resourceType: string },
-  leafSalt: Uint8Array,
-): ProofContent {
+function show({ show: wanted = 'resource' }: ProofRequest, { resource, tree, leafSalt }: OpenedContent): ProofContent {
   if (wanted === 'none') return { kind: 'none' };
   if (wanted === 'resource') return { kind: 'resource', salt: leafSalt, resource };
   const disclosure = disclose(tree, selects(wanted.elements));

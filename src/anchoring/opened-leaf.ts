@@ -1,0 +1,65 @@
+/** The parts of a logged version's leaf, made again from its sealed header and its content. */
+import { parseJson } from '../base/json.js';
+import type { VersionRow } from '../commit/catalog.js';
+import type { LeafHeader } from './batch-facts.js';
+import { buildElementTree, type ElementTree } from './element-tree.js';
+import { findLeafContext } from './leaf-context.js';
+import { hashUrl, noReceipt, readOpening, urlSaltOf, versionedUrl, type LeafParts } from './leaf.js';
+import type { StateStore } from './outbox.js';
+
+/** What is sealed in a version's header, as far as proofs go. */
+export interface ProofHeader extends LeafHeader {
+  readonly resourceType: string;
+  readonly id: string;
+  readonly versionId: number;
+  /** Milliseconds since 1970. */
+  readonly lastUpdated: number;
+}
+
+/** What opens versions. */
+export interface LeafSource {
+  readonly state: StateStore;
+  header(row: VersionRow): ProofHeader;
+  /** JSON bytes as they were sealed. */
+  open(row: VersionRow): Promise<Uint8Array>;
+}
+
+export interface OpenedContent {
+  readonly resource: { readonly resourceType: string };
+  readonly tree: ElementTree;
+  /** 16 bytes. */
+  readonly leafSalt: Uint8Array;
+}
+
+export interface OpenedLeaf {
+  readonly url: string;
+  readonly urlSalt: Uint8Array;
+  readonly parts: LeafParts;
+  /** Absent for a deletion. */
+  readonly content?: OpenedContent;
+}
+
+/** @throws Error when the leaf's context is not in the catalog; whatever `open` throws. */
+export async function openLeaf(source: LeafSource, row: VersionRow): Promise<OpenedLeaf> {
+  const header = source.header(row);
+  const { contextId, leafSalt } = readOpening(header.leafOpening);
+  const context = await findLeafContext(source.state, contextId);
+  if (context === undefined) throw new Error(`the context of leaf ${row.leafIndex} is not in the catalog`);
+  const url = versionedUrl(context, `${header.resourceType}/${header.id}/_history/${header.versionId}`);
+  const urlSalt = urlSaltOf(leafSalt);
+  const urlHash = hashUrl(urlSalt, url);
+  if (header.isDeleted || row.block === undefined)
+    return { url, urlSalt, parts: { kind: 'deletion', urlHash, lastUpdated: header.lastUpdated } };
+  const resource = parseJson(Buffer.from(await source.open(row)).toString('utf8')) as { resourceType: string } & object;
+  const tree = buildElementTree(resource, leafSalt);
+  const parts: LeafParts = {
+    kind: 'version',
+    profileSetDigest: context.profileSetDigest,
+    level: header.level,
+    commitment: tree.commitment,
+    block: row.block,
+    urlHash,
+    receiptDigest: header.receiptDigest ?? noReceipt,
+  };
+  return { url, urlSalt, parts, content: { resource, tree, leafSalt } };
+}

@@ -1,0 +1,99 @@
+/**
+ * Possession: a server shows that it still has the sealed blocks of a log, to a verifier who holds a checkpoint and opens nothing.
+ *
+ * The verifier's random seed picks leaves; the answer has for each its log entry, the sealed block that the entry names, and the inclusion path. Who lost
+ * a share x of the blocks passes with probability (1-x)^count: 460 challenges find a loss of 1 % with 99 %. Spec: docs/poi.md, "Possession".
+ */
+import { sameBytes, sha256 } from '../base/bytes.js';
+import type { VersionRow } from '../commit/catalog.js';
+import type { BlockStore } from '../ipfs/block-store.js';
+import type { Checkpoint } from './checkpoint.js';
+import { encodeLeaf, leafHash } from './leaf.js';
+import { rootFromInclusion } from './merkle.js';
+import { openLeaf, type LeafSource } from './opened-leaf.js';
+import type { TileStore } from './tile-store.js';
+
+export interface Challenge {
+  /** 32 random bytes of the verifier. */
+  readonly seed: Uint8Array;
+  /** Leaves of the checkpoint that the verifier holds. */
+  readonly size: number;
+  readonly count: number;
+}
+
+/** Answer for one leaf. */
+export interface Possessed {
+  readonly leafIndex: number;
+  /** The log entry: 164 bytes of a version, 41 of a deletion. */
+  readonly entry: Uint8Array;
+  /** Sealed bytes; absent for a deletion. */
+  readonly block?: Uint8Array;
+  readonly inclusion: readonly Uint8Array[];
+}
+
+export interface PossessionSource extends LeafSource {
+  readonly tiles: TileStore;
+  readonly blocks: Pick<BlockStore, 'get'>;
+  versionsByLeaf(from: number, until: number): VersionRow[] | Promise<VersionRow[]>;
+}
+
+/** Challenges that find a loss of 1 % with 99 %. */
+export const usualCount = 460;
+
+/** The leaves that a challenge asks for: the first 6 bytes of SHA-256(seed ‖ uint32 i), modulo size. */
+export function challengedLeaves({ seed, size, count }: Challenge): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    const number = Buffer.alloc(4);
+    number.writeUInt32BE(i);
+    return Buffer.from(sha256(seed, number)).readUIntBE(0, 6) % size;
+  });
+}
+
+/** The answers, in the order of the challenge. @throws BlockMissing, BlockCorrupt: what was lost cannot be shown. */
+export async function possess(source: PossessionSource, challenge: Challenge): Promise<Possessed[]> {
+  const answers: Possessed[] = [];
+  for (const leafIndex of challengedLeaves(challenge)) {
+    const [row] = await source.versionsByLeaf(leafIndex, leafIndex + 1);
+    const { parts } = await openLeaf(source, row);
+    const inclusion = await source.tiles.inclusion(leafIndex, challenge.size);
+    const block = parts.kind === 'version' ? { block: await source.blocks.get(parts.block) } : {};
+    answers.push({ leafIndex, entry: encodeLeaf(parts), inclusion, ...block });
+  }
+  return answers;
+}
+
+/**
+ * Undefined when every answer holds against the checkpoint; else what is wrong with the first that does not.
+ * @param checkpoint of the size that was challenged, from a source other than the answers.
+ */
+export function possessionProblem(
+  challenge: Challenge,
+  answers: readonly Possessed[],
+  checkpoint: Checkpoint,
+): string | undefined {
+  if (checkpoint.size !== challenge.size)
+    return `the checkpoint has ${checkpoint.size} leaves, ${challenge.size} were challenged`;
+  const asked = challengedLeaves(challenge);
+  if (answers.length !== asked.length) return `${answers.length} answers for ${asked.length} challenges`;
+  for (const [at, { leafIndex, entry, block, inclusion }] of answers.entries()) {
+    if (leafIndex !== asked[at]) return `answer ${at} is for leaf ${leafIndex}, leaf ${asked[at]} was asked for`;
+    const problem = entryProblem(entry, block);
+    if (problem !== undefined) return `leaf ${leafIndex}: ${problem}`;
+    const root = rootFromInclusion(leafHash(entry), leafIndex, challenge.size, inclusion);
+    if (root === undefined || !sameBytes(root, checkpoint.root))
+      return `leaf ${leafIndex}: its entry is not in the log`;
+  }
+  return undefined;
+}
+
+/** Offset of the block's SHA-256 in the entry of a version. */
+const digestAt = 68;
+
+function entryProblem(entry: Uint8Array, block: Uint8Array | undefined): string | undefined {
+  if (entry[0] === 0x02 && entry.byteLength === 41) return undefined;
+  if (entry[0] !== 0x01 || entry.byteLength !== 164) return 'its entry is none of a version or deletion';
+  if (block === undefined) return 'its block is missing';
+  return sameBytes(sha256(block), entry.subarray(digestAt, digestAt + 32))
+    ? undefined
+    : 'its block is not the one that the entry names';
+}
