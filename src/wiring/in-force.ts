@@ -34,7 +34,8 @@ export class InForce {
     const inForce = new InForce(catalog, baseUrl, ratify, snapshot, await leafOfFor(catalog, baseUrl, snapshot));
     let last: Promise<unknown> = Promise.resolve();
     definitions.onChange((next) => {
-      last = last.then(() => inForce.change(next)).catch(onProblem);
+      // Of many uploads in a row only the newest set has to be ratified.
+      last = last.then(() => (next === definitions.current ? inForce.change(next) : undefined)).catch(onProblem);
     });
     return inForce;
   }
