@@ -132,8 +132,10 @@ function abiOf(name: ContractName): Interface {
   return new Interface(JSON.stringify(artifact(name).abi));
 }
 
-function masked(code: Hex, { immutables }: Artifact): string {
+function masked(code: Hex, { deployedBytecode, immutables }: Artifact): string {
   const bytes = Buffer.from(code.slice(2), 'hex');
+  // Another code: the places of immutable values may lie beyond its end.
+  if (code.length !== deployedBytecode.length) return code;
   for (const { start, length } of immutables) bytes.fill(0, start, start + length);
   return bytes.toString('hex');
 }
