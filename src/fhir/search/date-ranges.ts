@@ -2,7 +2,8 @@
 import type { Bounds } from './bounds.js';
 import type { Condition, ParameterCondition } from './condition.js';
 import { isDateRange, planDateRange, type DateValue } from './date.js';
-import { dateElement, planOf, type Planning } from './plan-of.js';
+import { planOf, type Planning } from './plan-of.js';
+import { dateElement } from './plan-value.js';
 
 /** The bounds of each condition, in order; of two that make a range the first has the bounds of both and the second those of `everything`. */
 export function planAll(

@@ -7,7 +7,8 @@ import type { Condition, Modifier } from './condition.js';
 import { limitsOf, type SearchContext } from './context.js';
 import { expandHierarchy, expandTokens } from './expand.js';
 import type { Parameter } from './parameters.js';
-import { parseCondition, parseValue, targetTypesOf } from './parse.js';
+import { parseCondition, targetTypesOf } from './parse.js';
+import { parseValue } from './parse-parameter.js';
 import { FilterReader } from './filter-reader.js';
 import { invalid, tooCostly, unknownParameter } from './problems.js';
 

@@ -10,7 +10,8 @@ import type { ParameterCondition } from './condition.js';
 import { parentParameter } from './parent.js';
 import { targetTypesOf } from './parse.js';
 import type { Plan } from './plan.js';
-import { planSelections, type Planning } from './plan-of.js';
+import type { Planning } from './plan-of.js';
+import { planSelections } from './plan-value.js';
 import { notOffered } from './problems.js';
 import type { ReferenceValue } from './reference.js';
 
