@@ -147,7 +147,10 @@ async function prepareTarget(
     const dangling = await integrity.dangling(linked, place, mayCollect);
     if (dangling.length > 0) problems.add(422, dangling);
   }
-  if (!mayCollect || !(await mayCorrect(services, context.principal, before))) throw notPermitted(operation);
+  if (!mayCollect || !(await mayCorrect(services, context.principal, before))) {
+    await recordRefusal(services, context, operation, attributes);
+    throw notPermitted(operation);
+  }
   const indexed = { terms, name: services.names.resource(resourceType, id), lastUpdated: services.search.clock.now() };
   requireWriteScope(services, context.principal, kind === 'create' ? 'c' : 'u', attributes, indexed);
   // Its time is not known before the commit.
@@ -220,6 +223,26 @@ async function mayCorrect(
   return before === undefined || permits(services, principal, 'correct', before);
 }
 
+/** Resolves when the record of a write that consent refuses is durable. */
+function recordRefusal(
+  { accessLog, clock }: PrepareServices,
+  { principal, requestId }: Context,
+  { interaction }: WriteOperation,
+  { resourceType, id, patients }: RecordAttributes,
+): Promise<void> {
+  return accessLog.append({
+    time: clock.now(),
+    requestId,
+    actor: principal.actor,
+    ...(principal.client === undefined ? {} : { client: principal.client }),
+    purpose: principal.purposeOfUse,
+    interaction,
+    outcome: 'deny',
+    entities: [`${resourceType}/${id}`],
+    patients,
+  });
+}
+
 function notPermitted({ place, requestPlace }: WriteOperation) {
   return fhirError(403, 'forbidden', 'Consent does not permit this write.', requestPlace ?? place);
 }
@@ -242,7 +265,10 @@ async function deletion(
 ): Promise<Draft> {
   if (current === undefined) throw new Error('a deletion has a current version');
   const { attributes, level } = services.opened.header(current);
-  if (!(await permits(services, context.principal, 'correct', attributes))) throw notPermitted(operation);
+  if (!(await permits(services, context.principal, 'correct', attributes))) {
+    await recordRefusal(services, context, operation, attributes);
+    throw notPermitted(operation);
+  }
   if (services.config.integrityOnDelete) {
     const plan = referringPlan(services.search, resourceType, current);
     const referring = await facts.matches(`refers to ${resourceType}/${id}`, plan, integrity.deletedCount + 1);

@@ -9,6 +9,7 @@ import { parseResourceId } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import type { Context } from '../request.js';
 import { mayRead } from '../access.js';
+import { recordRelease } from '../interactions/release.js';
 import type { FhirServices } from '../services.js';
 import type { Facts } from './facts.js';
 import { visibleMatches, type MatchServices } from './matches.js';
@@ -24,7 +25,7 @@ export interface Target {
   readonly current?: VersionRow;
 }
 
-export type TargetServices = MatchServices & Pick<FhirServices, 'config'>;
+export type TargetServices = MatchServices & Pick<FhirServices, 'config' | 'accessLog' | 'clock'>;
 
 /**
  * The targets of one operation: one, but several (or none) for a conditional delete.
@@ -106,7 +107,7 @@ async function byId(
   if (parseResourceId(id) === undefined)
     throw fhirError(400, 'value', `"${id}" is no FHIR id.`, `${operation.place}.id`);
   const current = await facts.version(services.names.resource(resourceType, id));
-  if (current !== undefined && !(await mayRead(services, context.principal, 'r', current))) {
+  if (current !== undefined && !(await isVisible(services, context, operation, current))) {
     throw unknown(resourceType, id);
   }
   checkPreconditions(operation, current);
@@ -136,7 +137,7 @@ async function patchTarget(
     await facts.version(matches[0].resource);
   } else {
     current = await facts.version(services.names.resource(resourceType, id ?? ''));
-    if (current === undefined || !(await mayRead(services, context.principal, 'r', current))) {
+    if (current === undefined || !(await isVisible(services, context, operation, current))) {
       throw unknown(resourceType, id ?? '');
     }
   }
@@ -163,13 +164,25 @@ async function deleteTargets(
   }
   const current = await facts.version(services.names.resource(resourceType, id));
   const isThere =
-    current !== undefined && !current.isDeleted && (await mayRead(services, context.principal, 'r', current));
+    current !== undefined && !current.isDeleted && (await isVisible(services, context, operation, current));
   if (!isThere) {
     if (operation.ifMatch !== undefined) throw versionConflict(operation.ifMatch, undefined);
     return [nothing];
   }
   checkPreconditions(operation, current);
   return [{ operation, kind: 'delete', resourceType, id, current }];
+}
+
+/** Whether the principal may know of the version that a write is about; a refusal is recorded before it is told. */
+async function isVisible(
+  services: TargetServices,
+  context: Context,
+  { interaction }: WriteOperation,
+  row: VersionRow,
+): Promise<boolean> {
+  if (await mayRead(services, context.principal, 'r', row)) return true;
+  await recordRelease(services, context, interaction, 'deny', [row]);
+  return false;
 }
 
 function found(services: TargetServices, operation: WriteOperation, row: VersionRow): Target {
