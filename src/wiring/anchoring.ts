@@ -5,6 +5,7 @@ import { LocalAttestor } from '../anchoring/attestation.js';
 import { batchFacts } from '../anchoring/batch-facts.js';
 import { createLogDoor, originOf, type LogDoor } from '../anchoring/log-door.js';
 import { noteSigner } from '../anchoring/note.js';
+import type { PossessionSource } from '../anchoring/possession.js';
 import type { ProofSource } from '../anchoring/proof-builder.js';
 import { TileStore } from '../anchoring/tile-store.js';
 import type { Log } from '../base/log.js';
@@ -14,7 +15,7 @@ import type { Storage } from './storage.js';
 
 export interface Anchoring {
   readonly anchorer: Anchorer;
-  readonly proofs: ProofSource;
+  readonly proofs: ProofSource & PossessionSource;
   /** The log itself, below `/log/`. */
   readonly logDoor: LogDoor;
 }
@@ -68,7 +69,15 @@ export async function startAnchoring(
   anchorer.start();
   return {
     anchorer,
-    proofs: { tiles, anchorers: [anchorer], state: catalog, header, open: records.open.bind(records) },
+    proofs: {
+      tiles,
+      anchorers: [anchorer],
+      state: catalog,
+      header,
+      open: records.open.bind(records),
+      blocks: storage.blocks,
+      versionsByLeaf: catalog.versionsByLeaf.bind(catalog),
+    },
     logDoor: createLogDoor(
       tiles,
       noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint')),

@@ -1,9 +1,11 @@
 /** Every operation that the door offers. */
+import type { PossessionSource } from '../../anchoring/possession.js';
 import type { ProofSource } from '../../anchoring/proof-builder.js';
 import type { ActiveDefinitions } from '../packages/active-definitions.js';
 import { everythingOperation } from './everything.js';
 import { metaOperations } from './meta.js';
 import type { Operation } from './operation.js';
+import { possessionOperation } from './possession.js';
 import { proofOperations } from './proof.js';
 import { terminologyOperations } from './terminology-operations.js';
 import { validateOperation } from './validate.js';
@@ -11,7 +13,7 @@ import { validateOperation } from './validate.js';
 export interface OperationParts {
   readonly definitions: ActiveDefinitions;
   /** Absent: the log is not anchored, so nothing can be proven. */
-  readonly proofs?: ProofSource;
+  readonly proofs?: ProofSource & PossessionSource;
 }
 
 export function doorOperations({ definitions, proofs }: OperationParts): Operation[] {
@@ -20,6 +22,6 @@ export function doorOperations({ definitions, proofs }: OperationParts): Operati
     everythingOperation,
     ...metaOperations,
     ...terminologyOperations(() => definitions.current),
-    ...(proofs === undefined ? [] : proofOperations(proofs)),
+    ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),
   ];
 }
