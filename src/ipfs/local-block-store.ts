@@ -11,11 +11,12 @@ import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
 import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, type SealedBlock } from './block-store.js';
 import { BlockTable, type BlockPlace } from './block-table.js';
-import { carHeader, hole, sectionHead } from './car-format.js';
+import { carHeader } from './car-format.js';
 import { cidBytes, cidText } from './cid.js';
 import { lockFolder, type FolderLock } from './folder-lock.js';
 import { OpenFiles } from './open-files.js';
-import { dropSummary, loadSegment, scan, summaryRecord, writeSummary } from './segment-scan.js';
+import { blocksIn, layOut, unavailable, writeHole, writeWhole, type PlacedBlock } from './segment-file.js';
+import { dropSummary, loadSegment, summaryRecord, writeSummary } from './segment-scan.js';
 
 /** Varint and CID in front of a block, as a rule. */
 const sectionHeadBytes = cidBytes + 2;
@@ -92,14 +93,15 @@ export class LocalBlockStore implements BlockStore {
 
   async get(digest: BlockDigest): Promise<Uint8Array> {
     // Looked up twice, because compaction may move the block between look-up and read.
-    const bytes = (await this.bytesOf(digest)) ?? (await this.bytesOf(digest));
-    if (bytes === undefined) throw new BlockMissing(cidText(digest));
+    const found = (await this.locate(digest, 'bytes')) ?? (await this.locate(digest, 'bytes'));
+    if (found === undefined) throw new BlockMissing(cidText(digest));
+    const { bytes } = found;
     if (!sameBytes(sha256(bytes), digest)) throw new BlockCorrupt(cidText(digest));
     return bytes;
   }
 
   async has(digest: BlockDigest): Promise<boolean> {
-    return (await this.find(digest)) !== undefined;
+    return (await this.locate(digest, 'place')) !== undefined;
   }
 
   delete(digests: readonly BlockDigest[]): Promise<void> {
@@ -204,20 +206,13 @@ export class LocalBlockStore implements BlockStore {
     if (this.segments.get(this.newest)!.sizeBytes > this.segmentBytes) await this.beginSegment();
     const segment = this.segments.get(this.newest)!;
     const start = segment.sizeBytes;
-    const places: BlockPlace[] = [];
-    let end = start;
-    const pieces: Uint8Array[] = [];
-    for (const block of blocks) {
-      const head = sectionHead(block);
-      pieces.push(head, block.bytes);
-      places.push({ segment: this.newest, offset: end + head.byteLength, length: block.bytes.byteLength });
-      end += head.byteLength + block.bytes.byteLength;
-    }
+    const { bytes, places, end } = layOut(blocks, this.newest, start);
     try {
-      await writeWhole(this.tail!, Buffer.concat(pieces), start);
+      await writeWhole(this.tail!, bytes, start);
       await this.tail!.datasync();
     } catch (error) {
-      await this.abandon(start);
+      // The tail is cut off; if even that fails, the next write takes its place.
+      await this.tail!.truncate(start).catch(() => undefined);
       throw error;
     }
     // Durable from here on; before, a crash leaves a tail that the next start cuts off or keeps as unreferenced blocks.
@@ -230,24 +225,12 @@ export class LocalBlockStore implements BlockStore {
     );
   }
 
-  /** After a failed write: the tail is cut off, so that the next write finds the segment as it was. */
-  private async abandon(sizeBytes: number): Promise<void> {
-    await this.tail!.truncate(sizeBytes).catch(() => undefined);
-  }
-
-  /** Bytes of the block whose CID in the file has this digest. */
-  private async bytesOf(digest: BlockDigest): Promise<Uint8Array | undefined> {
+  /** The place at which the file has this very CID; `bytes` of the block when `wanted`, else empty. */
+  private async locate(digest: BlockDigest, wanted: 'bytes' | 'place') {
     for (const place of this.table.candidates(digest)) {
-      const found = await this.read(place, cidBytes);
-      if (sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) return found.subarray(cidBytes);
-    }
-    return undefined;
-  }
-
-  private async find(digest: BlockDigest): Promise<BlockPlace | undefined> {
-    for (const place of this.table.candidates(digest)) {
-      const cid = await this.read({ ...place, length: 0 }, cidBytes);
-      if (sameBytes(cid.subarray(cidBytes - 32), digest)) return place;
+      const found = await this.read(wanted === 'bytes' ? place : { ...place, length: 0 }, cidBytes);
+      if (!sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) continue;
+      return { place, bytes: found.subarray(cidBytes) };
     }
     return undefined;
   }
@@ -272,20 +255,14 @@ export class LocalBlockStore implements BlockStore {
   private async overwrite(digests: readonly BlockDigest[]): Promise<void> {
     const touched = new Set<number>();
     for (const digest of digests) {
-      const place = await this.find(digest);
-      if (place === undefined) continue;
+      const found = await this.locate(digest, 'place');
+      if (found === undefined) continue;
+      const { place } = found;
       const file = this.fileOf(place.segment);
       if (!touched.has(place.segment)) await dropSummary(file);
       touched.add(place.segment);
       this.table.remove(digest, place);
-      const filler = hole(place.length);
-      const handle = await open(file, 'r+');
-      try {
-        await writeWhole(handle, Buffer.concat([filler.digest, filler.bytes]), place.offset - 32);
-        await handle.datasync();
-      } finally {
-        await handle.close();
-      }
+      await writeHole(file, place);
       this.segments.get(place.segment)!.deadBytes += place.length;
     }
     for (const number of touched) await this.compact(number);
@@ -316,35 +293,8 @@ export class LocalBlockStore implements BlockStore {
     await unlink(this.fileOf(number));
   }
 
-  private async blocksOf(number: number): Promise<{ digest: BlockDigest; place: BlockPlace }[]> {
-    const blocks: { digest: BlockDigest; place: BlockPlace }[] = [];
+  private async blocksOf(number: number): Promise<PlacedBlock[]> {
     const segment = this.segments.get(number);
-    if (segment === undefined) return blocks;
-    const handle = await open(this.fileOf(number), 'r');
-    try {
-      await scan(handle, 0, segment.sizeBytes, (digest, offset, length) => {
-        blocks.push({ digest: Uint8Array.from(digest), place: { segment: number, offset, length } });
-      });
-    } finally {
-      await handle.close();
-    }
-    return blocks;
-  }
-}
-
-async function writeWhole(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
-    if (bytesWritten === 0) throw new Error('the file takes no more bytes');
-    done += bytesWritten;
-  }
-}
-
-async function unavailable<T>(what: string, task: () => Promise<T>): Promise<T> {
-  try {
-    return await task();
-  } catch (error) {
-    if (error instanceof BlockStoreUnavailable) throw error;
-    throw new BlockStoreUnavailable(`${what}: ${(error as Error).message}`);
+    return segment === undefined ? [] : blocksIn(this.fileOf(number), number, segment.sizeBytes);
   }
 }

@@ -1,0 +1,75 @@
+/** What is done to a single segment file: lay blocks out, write them, make holes, list. */
+import { open, type FileHandle } from 'node:fs/promises';
+import type { BlockDigest } from '../base/ids.js';
+import { BlockStoreUnavailable, type SealedBlock } from './block-store.js';
+import type { BlockPlace } from './block-table.js';
+import { hole, sectionHead } from './car-format.js';
+import { scan } from './segment-scan.js';
+
+export interface PlacedBlock {
+  readonly digest: BlockDigest;
+  readonly place: BlockPlace;
+}
+
+/** The bytes that put `blocks` into segment `segment` at byte `start`, and where each block then lies. */
+export function layOut(
+  blocks: readonly SealedBlock[],
+  segment: number,
+  start: number,
+): { readonly bytes: Buffer; readonly places: readonly BlockPlace[]; readonly end: number } {
+  const pieces: Uint8Array[] = [];
+  const places: BlockPlace[] = [];
+  let end = start;
+  for (const block of blocks) {
+    const head = sectionHead(block);
+    pieces.push(head, block.bytes);
+    places.push({ segment, offset: end + head.byteLength, length: block.bytes.byteLength });
+    end += head.byteLength + block.bytes.byteLength;
+  }
+  return { bytes: Buffer.concat(pieces), places, end };
+}
+
+/** Writes all of `bytes`, in as many pieces as the system takes. */
+export async function writeWhole(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
+    if (bytesWritten === 0) throw new Error('the file takes no more bytes');
+    done += bytesWritten;
+  }
+}
+
+/** Overwrites the block at `place`, durably, with one that says nothing. A crash half-way leaves a block that does not match its CID. */
+export async function writeHole(file: string, place: BlockPlace): Promise<void> {
+  const filler = hole(place.length);
+  const handle = await open(file, 'r+');
+  try {
+    await writeWhole(handle, Buffer.concat([filler.digest, filler.bytes]), place.offset - 32);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Every block that the segment holds, without holes. */
+export async function blocksIn(file: string, segment: number, sizeBytes: number): Promise<PlacedBlock[]> {
+  const blocks: PlacedBlock[] = [];
+  const handle = await open(file, 'r');
+  try {
+    await scan(handle, 0, sizeBytes, (digest, offset, length) => {
+      blocks.push({ digest: Uint8Array.from(digest), place: { segment, offset, length } });
+    });
+  } finally {
+    await handle.close();
+  }
+  return blocks;
+}
+
+/** Runs `task`; whatever the file system throws becomes BlockStoreUnavailable. */
+export async function unavailable<T>(what: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    if (error instanceof BlockStoreUnavailable) throw error;
+    throw new BlockStoreUnavailable(`${what}: ${(error as Error).message}`);
+  }
+}
