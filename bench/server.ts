@@ -126,7 +126,7 @@ const patientIds = locations.filter((location) => location.startsWith('Patient/'
 const samples = readFileSync(path.join(corpus, 'throughput/observations-2000.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Resource); // prettier-ignore
 const pick = <T>(list: readonly T[], index: number): T => list[(index * 7919) % list.length];
 const creation = (index: number): LoadRequest => {
-  const { id: _id, encounter: _encounter, performer: _performer, ...observation } = samples[index % samples.length];
+  const observation = { ...samples[index % samples.length], id: undefined, encounter: undefined, performer: undefined };
   return {
     method: 'POST',
     path: '/fhir/Observation',

@@ -48,22 +48,21 @@ export async function createServer(
     // The port is known before the parts that need the base URL are made.
     await listen(http, config);
     opened.push(() => closeHttp(http));
-    let door: Door | undefined;
-    http.on('request', (request, response) => {
-      if (door !== undefined) return door.serve(request, response);
-      response.writeHead(503, { 'Retry-After': '1' }).end();
-    });
+    let serve: Door['serve'] = (_request, response) => void response.writeHead(503, { 'Retry-After': '1' }).end();
+    http.on('request', (request, response) => serve(request, response));
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${(http.address() as AddressInfo).port}`;
     const baseUrl = `${config.publicUrl ?? url}/fhir`;
 
     const storage = await openStorage(config);
     opened.push(storage.close);
     const definitions = loadActiveDefinitions(config, log);
+    const shipped = new Set(definitions.current.definitions.searchParameters().map(({ url }) => url));
     await loadUploads(definitions, storage);
     const network = await connectNetwork(config, storage.keyRing, baseUrl, definitions.current.profileSet.digest, log);
     opened.push(network.close);
-    door = await openDoor({ config, baseUrl, clock, log, storage, definitions, network, issuer });
+    const door = await openDoor({ config, baseUrl, clock, log, storage, definitions, shipped, network, issuer });
     opened.push(door.close);
+    serve = door.serve;
 
     log.write({
       event: 'started',

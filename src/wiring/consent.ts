@@ -52,7 +52,7 @@ export async function startConsent(
     gate,
     publisher,
     async close() {
-      await gate.close();
+      gate.close();
       await publisher.close();
     },
   };

@@ -36,12 +36,14 @@ export interface DoorParts {
   readonly log: Log;
   readonly storage: Storage;
   readonly definitions: ActiveDefinitions;
+  /** URLs of the SearchParameters that came before any resource was indexed. */
+  readonly shipped: ReadonlySet<string>;
   readonly network: Network;
   readonly issuer: TokenIssuer;
 }
 
 export async function openDoor(parts: DoorParts): Promise<Door> {
-  const { config, baseUrl, clock, log, storage, definitions, network, issuer } = parts;
+  const { config, baseUrl, clock, log, storage, definitions, shipped, network, issuer } = parts;
   const { catalog, blocks, vault, names, headers, records, blinder, keyRing, accessLog } = storage;
   const reportDefect = (requestId: string, error: unknown) => log.write({ event: 'defect', requestId, error });
 
@@ -70,6 +72,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     blinder,
     baseUrl,
     clock,
+    opens: ({ url }) => !shipped.has(url),
     terminology: searchTerminology(() => definitions.current.terminology),
   };
   const consent = await startConsent(config, storage, network, search, clock, log);
