@@ -75,6 +75,7 @@ const FILE = selector('file(bytes32,bytes32,uint64,(bytes32,bytes32))');
 const REVOKE = selector('revoke(bytes32,uint32,bytes32,(bytes32,bytes32))');
 const CHANGE_KEY = selector('changeKey(bytes32,address,bytes32[],uint64,(bytes32,bytes32))');
 const ACCOUNT_OF = selector('accountOf(bytes32)');
+const IS_ACTIVE = selector('isActive(bytes32,uint32,bytes32)');
 const DECIDE_ALL = selector(
   'decideAll((bytes32,uint8,bytes[],uint32[],bytes[],(int64,int64,int64,uint8,uint8,bytes)[])[])',
 );
@@ -153,6 +154,11 @@ export function encodeAccountOf(patient: Hex): Hex {
 export function decodeAccount(data: Hex): { key: Hex | undefined; filings: number } {
   const words = new WordReader(data);
   return { key: words.bigint(0) === 0n ? undefined : words.address(0), filings: words.number(1) };
+}
+
+/** Calldata of `isActive`; its return data is a boolean. */
+export function encodeIsActive({ patient, index, policy }: Revocation): Hex {
+  return `0x${IS_ACTIVE}${bytes32Word(patient)}${uintWord(index)}${bytes32Word(policy)}`;
 }
 
 /** Calldata of `decideAll`: one view call for any number of records of any number of patients. */

@@ -5,11 +5,13 @@
  * signed and stored before it is sent. While the chain is away it tries again, ever more slowly up to five seconds.
  */
 import type { Clock } from '../base/clock.js';
+import { decodeBoolean } from '../chain/anchor-log.js';
 import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
 import {
   decodeAccount,
   encodeAccountOf,
   encodeFile,
+  encodeIsActive,
   encodeRevoke,
   signFiling,
   signRevocation,
@@ -113,7 +115,11 @@ export class OutboxLoop {
       await this.#ledger.inTurn(() => this.#store(signed));
     }
     const { sent } = this.#ledger;
-    if (sent.length === 0) return;
+    if (sent.length === 0) {
+      // Only signatures of patients with keys of their own are missing: looked at again after a pause.
+      if (this.#ledger.work.length > 0) throw new Error('revocations wait for the signatures of their patients');
+      return;
+    }
     for (const { raw } of sent) await this.#send(raw);
     const outcomes = await Promise.all(sent.map((one) => this.#outcome(one)));
     if (outcomes.includes('mined')) await this.#hooks.mined();
@@ -129,7 +135,7 @@ export class OutboxLoop {
       const filing = nextFiling(filings);
       if (filing === undefined) {
         await this.#ledger.save(patient);
-        idle.push(patient);
+        if (!filings.some(isUnsigned)) idle.push(patient);
       } else {
         steps.push({ patient, filing, kind: filing.wanted === 'active' ? 'file' : 'revoke' });
       }
@@ -177,10 +183,14 @@ export class OutboxLoop {
     return { data: encodeFile({ patient, policy, deadline }, given), index };
   }
 
-  /** The contract would refuse: a revocation of what is not active is done; anything else is tried again later. */
+  /** The contract would refuse: a revocation of what is not active is done; anything else stays pending and is tried again. */
   async #refused({ patient, filing, kind }: Step, problem: CallReverted): Promise<void> {
     this.#options.onProblem?.(problem);
     if (kind !== 'revoke' || !problem.message.startsWith('ConsentRegistryNotActive')) return;
+    const { chain, registry } = this.#options;
+    const named = { patient, index: filing.index as number, policy: filing.policy };
+    // The wrong key is refused alike: then the policy is still active.
+    if (decodeBoolean(await chain.call(registry, encodeIsActive(named)))) return;
     await this.#ledger.inTurn(async () => {
       const filings = await this.#ledger.load(patient);
       filings.splice(filings.indexOf(filing), 1);
@@ -237,7 +247,7 @@ export class OutboxLoop {
       else if (isMined) filings.splice(filings.indexOf(filing), 1);
       else filing.status = 'active';
       await this.#ledger.save(patient);
-      if (nextFiling(filings) === undefined) done.push(patient);
+      if (nextFiling(filings) === undefined && !filings.some(isUnsigned)) done.push(patient);
       else this.#hooks.changed(patient);
     }
     await this.#ledger.saveSent([]);
@@ -255,6 +265,11 @@ function nextFiling(filings: Filing[]): Filing | undefined {
   for (const filing of filings.filter(({ wanted, status }) => wanted === 'revoked' && status === 'queued')) {
     filings.splice(filings.indexOf(filing), 1);
   }
-  const open = filings.filter(({ wanted, status }) => wanted === 'revoked' || status !== 'active');
+  const open = filings.filter((one) => (one.wanted === 'revoked' || one.status !== 'active') && !isUnsigned(one));
   return open.find(({ wanted }) => wanted === 'active') ?? open[0];
+}
+
+/** The patient filed it with a key of her own, and has not signed its revocation: it stays pending, which denies. */
+function isUnsigned({ wanted, status, signature, revocation }: Filing): boolean {
+  return wanted === 'revoked' && status === 'active' && signature !== undefined && revocation === undefined;
 }

@@ -25,6 +25,8 @@ export interface ConsentSource {
 /** A signature by the patient's own key over `File` for the index that `accountOf` tells. */
 export type FilingSignature = NonNullable<Filing['signature']>;
 
+export type RevocationSignature = NonNullable<Filing['revocation']>;
+
 export interface ConsentPublisherOptions {
   /** With the key of a relay. */
   readonly chain: Pick<Chain, 'chainId' | 'call' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
@@ -46,8 +48,11 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
   /** A version of a Consent was committed, active or not. Calling it again changes nothing. */
   onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void>;
 
-  /** A Consent was deleted. */
-  onConsentRevoked(consentId: string): Promise<void>;
+  /**
+   * A Consent was deleted or is no longer active.
+   * @param signature by the patient's own key over `Revoke`, where she filed with it; until it comes, the revocation is pending, which denies.
+   */
+  onConsentRevoked(consentId: string, signature?: RevocationSignature): Promise<void>;
 
   /** True when nothing of the patient is pending within the time. */
   whenSettled(patientId: string, timeoutMs: number): Promise<boolean>;
@@ -138,11 +143,11 @@ class LedgerPublisher implements ConsentPublisher {
     });
   }
 
-  async onConsentRevoked(consentId: string): Promise<void> {
+  async onConsentRevoked(consentId: string, signature?: RevocationSignature): Promise<void> {
     const name = this.#nameOf(consentId);
     await this.#ledger.inTurn(async () => {
       const patient = await this.#ledger.patientOf(name);
-      if (patient !== undefined) await this.#withdraw(patient, name);
+      if (patient !== undefined) await this.#withdraw(patient, name, signature);
     });
   }
 
@@ -186,9 +191,12 @@ class LedgerPublisher implements ConsentPublisher {
     return this.#options.blinder.term(`consent|${consentId}`);
   }
 
-  async #withdraw(patient: Hex, name: string): Promise<void> {
+  async #withdraw(patient: Hex, name: string, signature?: RevocationSignature): Promise<void> {
     const filings = await this.#ledger.load(patient);
     withdrawOthers(filings, name, undefined);
+    if (signature !== undefined) {
+      for (const filing of filings) if (filing.consent === name) filing.revocation = signature;
+    }
     if (!isSettled(filings)) await this.#begin(patient);
   }
 

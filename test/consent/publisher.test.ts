@@ -5,7 +5,13 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Resource } from '../../src/base/resource.js';
 import { type Chain, ChainUnavailable, type Hex } from '../../src/chain/chain.js';
-import { decodeAccount, decodeRegistryEvent, encodeAccountOf, signFiling } from '../../src/chain/consent-registry.js';
+import {
+  decodeAccount,
+  decodeRegistryEvent,
+  encodeAccountOf,
+  signFiling,
+  signRevocation,
+} from '../../src/chain/consent-registry.js';
 import { privateKeyFrom } from '../../src/chain/keys.js';
 import { addressOf } from '../../src/chain/signing.js';
 import type { Catalog } from '../../src/commit/catalog.js';
@@ -222,6 +228,16 @@ describe('the consent publisher', () => {
       assert.equal(await publisher.whenSettled(patientId, 5_000), true);
       const account = decodeAccount(await chain.call(registry, encodeAccountOf(filing.patient)));
       assert.deepEqual(account, { key: addressOf(key), filings: 1 });
+
+      // Only she can revoke it; until she does, it is pending, which denies.
+      await publisher.onConsentRevoked('own-key');
+      assert.equal(await publisher.whenSettled(patientId, 100), false);
+      assert.deepEqual(publisher.pendingOf(filing.patient)?.withdrawn, [0]);
+      const revocation = { patient: filing.patient, policy: compiled.hash, index: 0 };
+      const signed = signRevocation(key, { chainId: chain.chainId, contract: registry }, revocation);
+      await publisher.onConsentRevoked('own-key', { r: signed.r, vs: signed.vs });
+      assert.equal(await publisher.whenSettled(patientId, 10_000), true);
+      assert.deepEqual(await history(patientId), ['filed 0', 'revoked 0']);
     }));
 
   // Each durable step and each word to the chain fails once, in both ways; afterwards a new publisher goes on with what is stored.
