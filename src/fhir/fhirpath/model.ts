@@ -29,6 +29,7 @@ export interface ElementInfo {
 /** A type: `Patient`, `HumanName`, `string`, `System.String`; a backbone element goes by its path, `Patient.contact`. */
 export class TypeInfo {
   private found: ReadonlyMap<string, ElementInfo> | undefined;
+  private keys: ReadonlyMap<string, Variant> | undefined;
 
   constructor(
     /** Name or, for backbone elements, path. */
@@ -51,6 +52,19 @@ export class TypeInfo {
 
   get elements(): ReadonlyMap<string, ElementInfo> {
     return (this.found ??= this.derive());
+  }
+
+  /** What each JSON key of an object of this type stands for; a primitive's `_x` for the same as its `x`. */
+  get members(): ReadonlyMap<string, Variant> {
+    if (this.keys) return this.keys;
+    const found = new Map<string, Variant>();
+    for (const { variants } of this.elements.values()) {
+      for (const variant of variants) {
+        found.set(variant.key, variant);
+        if (variant.type.isPrimitive) found.set(variant.sibling, variant);
+      }
+    }
+    return (this.keys = found);
   }
 
   /** True when this is `other` or derives from it. */

@@ -20,7 +20,6 @@ import {
 /** Children of any item, by its type at run time. */
 export class Navigator {
   private readonly steps = new WeakMap<ElementInfo, Step>();
-  private readonly members = new WeakMap<TypeInfo, ReadonlyMap<string, Variant>>();
   private readonly findType = (name: string) => this.model.type(name);
 
   constructor(
@@ -79,26 +78,12 @@ export class Navigator {
     const holder = holderOf(item);
     const own = holder && this.typeOf(item, type);
     if (!own) return;
-    const members = this.membersOf(own);
+    const { members } = own;
     for (const key in holder) {
       const variant = members.get(key);
       if (variant === undefined || holder[key] === null) continue;
       if (key === variant.key || holder[variant.key] == null) visit(holder, variant);
     }
-  }
-
-  private membersOf(type: TypeInfo): ReadonlyMap<string, Variant> {
-    let members = this.members.get(type);
-    if (members) return members;
-    const found = new Map<string, Variant>();
-    for (const { variants } of type.elements.values()) {
-      for (const variant of variants) {
-        found.set(variant.key, variant);
-        if (variant.type.isPrimitive) found.set(variant.sibling, variant);
-      }
-    }
-    this.members.set(type, (members = found));
-    return members;
   }
 
   private stepOf(element: ElementInfo): Step {

@@ -1,7 +1,7 @@
 /** Spec: https://hl7.org/fhirpath/N1/#tree-navigation */
 import type { TypeInfo } from '../model.js';
 import type { Navigator } from '../navigation.js';
-import { collectionOf, itemsOf, type Item } from '../values.js';
+import { addTo, collectionOf, isObject, itemsOf, Node, type Item } from '../values.js';
 import type { FunctionTable } from './registry.js';
 
 export const treeFunctions: FunctionTable = {
@@ -12,8 +12,11 @@ export const treeFunctions: FunctionTable = {
         type: undefined,
         single: false,
         unordered: true,
-        run: (focus, scope) =>
-          collectionOf(itemsOf(target.run(focus, scope)).flatMap((item) => navigator.children(item, target.type))),
+        run: (focus, scope) => {
+          const found: Item[] = [];
+          for (const item of itemsOf(target.run(focus, scope))) addTo(found, navigator.children(item, target.type));
+          return collectionOf(found);
+        },
         count: (focus, scope) => {
           let count = 0;
           for (const item of itemsOf(target.run(focus, scope))) count += navigator.countChildren(item, target.type);
@@ -33,11 +36,16 @@ export const treeFunctions: FunctionTable = {
           const items = target.run(focus, scope);
           if (items !== undefined && items === scope.resource && !navigator.locate) {
             // Invariants such as dom-3 walk the whole resource again and again.
-            if (scope.tree?.root !== items) scope.tree = { root: items, below: treeBelow(items, undefined, navigator) };
+            if (scope.tree?.root !== items) {
+              const below: Item[] = [];
+              addTreeBelow(below, items, undefined, navigator);
+              scope.tree = { root: items, below };
+            }
             scope.visit(scope.tree.below.length);
             return collectionOf(scope.tree.below);
           }
-          const found = itemsOf(items).flatMap((item) => treeBelow(item, target.type, navigator));
+          const found: Item[] = [];
+          for (const item of itemsOf(items)) addTreeBelow(found, item, target.type, navigator);
           scope.visit(found.length);
           return collectionOf(found);
         },
@@ -46,13 +54,12 @@ export const treeFunctions: FunctionTable = {
   },
 };
 
-function treeBelow(item: Item, type: TypeInfo | undefined, navigator: Navigator): Item[] {
-  const found: Item[] = [];
+function addTreeBelow(found: Item[], item: Item, type: TypeInfo | undefined, navigator: Navigator): void {
   for (const child of navigator.children(item, type)) addTree(found, child, navigator);
-  return found;
 }
 
 function addTree(found: Item[], item: Item, navigator: Navigator): void {
   found.push(item);
+  if (item instanceof Node && item.sibling === undefined && !isObject(item.value)) return;
   for (const child of navigator.children(item, undefined)) addTree(found, child, navigator);
 }
