@@ -142,7 +142,7 @@ function checkCoding(run: Run, bound: Bound, value: unknown, path: string): void
   if (typeof value !== 'object' || value === null) return;
   const coding = value as Coding;
   if (typeof coding.code !== 'string') {
-    if (bound.strength === 'required') missing(run, bound, path);
+    if (bound.strength === 'required') missingCoding(run, bound, path);
     return;
   }
   report(run, bound, verdictOf(run, coding, bound.valueSet), path);
@@ -160,7 +160,7 @@ function codingsOf(concept: unknown): Coding[] {
 function checkConcept(run: Run, bound: Bound, concept: unknown, path: string): void {
   const codings = codingsOf(concept).filter(({ code }) => typeof code === 'string');
   if (codings.length === 0) {
-    if (bound.strength === 'required') missing(run, bound, path);
+    if (bound.strength === 'required') missingCoding(run, bound, path);
     return;
   }
   report(run, bound, best(run, codings, bound.valueSet), path);
@@ -180,7 +180,10 @@ function best(run: Run, codings: readonly Coding[], valueSet: string): CodeVerdi
 
 /** A coding without a system is in no value set: `''` is nobody's system. */
 function verdictOf(run: Run, { system, code, version }: Coding, valueSet: string): CodeVerdict {
-  return run.engine.bindings.terminology.validateCode({ system: text(system) ?? '', code, version: text(version) }, valueSet);
+  return run.engine.bindings.terminology.validateCode(
+    { system: text(system) ?? '', code, version: text(version) },
+    valueSet,
+  );
 }
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
@@ -190,6 +193,17 @@ function missing(run: Run, bound: Bound, path: string): void {
   run.coverage.bindingsChecked += 1;
   const text = `no code found; expected a code from the value set ${bound.valueSet} (required binding)`;
   run.error('code-invalid', 'binding-required', path, text);
+}
+
+/** As `missing`, for a Coding or CodeableConcept: nobody knows what an unknown value set demands of it. */
+function missingCoding(run: Run, bound: Bound, path: string): void {
+  if (run.engine.bindings.terminology.knowsValueSet(bound.valueSet)) {
+    missing(run, bound, path);
+    return;
+  }
+  run.coverage.bindings += 1;
+  const text = `no code found, and the value set ${bound.valueSet} is not at hand (required binding)`;
+  run.warning('code-invalid', 'binding-unchecked', path, text);
 }
 
 function report(run: Run, bound: Bound, verdict: CodeVerdict, path: string): void {

@@ -28,6 +28,9 @@ export const quantityRule: TypeRule = (run, value, path) => {
   checkCode(run, value as Coded, path);
 };
 
+/** Ages, counts, distances and durations have invariants about their units; an odd unit is a warning, as in the HL7 validator. */
+export const measureRule: TypeRule = (run, value, path) => checkCode(run, value as Coded, path, true);
+
 function checkSystem(run: Run, system: string, path: string, isLenient: boolean): void {
   if (/^(?:https?|urn):/.test(system)) return;
   const text = `the system of the code is ${shown(system)}; expected an absolute URI`;
@@ -35,7 +38,7 @@ function checkSystem(run: Run, system: string, path: string, isLenient: boolean)
   else run.error('code-invalid', 'coding-system', path, text);
 }
 
-function checkCode(run: Run, { system, code, version }: Coded, path: string): void {
+function checkCode(run: Run, { system, code, version }: Coded, path: string, isLenient = false): void {
   if (typeof system !== 'string' || typeof code !== 'string') return;
   const { terminology } = run.engine.bindings;
   const verdict = terminology.validateInSystem({
@@ -43,6 +46,6 @@ function checkCode(run: Run, { system, code, version }: Coded, path: string): vo
     code,
     version: typeof version === 'string' ? version : undefined,
   });
-  if (verdict.result === 'out') run.error('code-invalid', 'code-unknown', path, verdict.message ?? '');
-  else if (verdict.result === 'unknown') run.warning('code-invalid', 'code-unchecked', path, verdict.message ?? '');
+  if (verdict.result === 'out' && !isLenient) run.error('code-invalid', 'code-unknown', path, verdict.message ?? '');
+  else if (verdict.result !== 'in') run.warning('code-invalid', 'code-unchecked', path, verdict.message ?? '');
 }

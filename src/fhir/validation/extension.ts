@@ -19,7 +19,10 @@ interface Extension {
 export const extensionRule: TypeRule = (run, value, path, member) => {
   const extension = value as Extension;
   checkContent(run, extension, path);
-  if (typeof extension.url !== 'string') return;
+  if (typeof extension.url !== 'string') {
+    if ('_url' in extension) run.error('required', 'extension-url', path, 'the url of the extension has no value');
+    return;
+  }
   const isNested = member.definedAt === 'Extension.extension' && run.holder?.type === 'Extension';
   if (!isAbsoluteUrl(extension.url)) {
     if (isNested) checkNested(run, extension.url, path);

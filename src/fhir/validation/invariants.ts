@@ -107,7 +107,7 @@ export class Invariants {
       const { key, severity, human, expression } = invariant.constraint;
       if (invariant.isBestPractice && !run.options.bestPractice) continue;
       if (invariant.path === undefined) {
-        run.warning('processing', `invariant:${key}`, path, `the rule ${key} cannot be evaluated: ${expression ?? ''}`);
+        run.error('processing', `invariant:${key}`, path, `the rule ${key} cannot be evaluated: ${expression ?? ''}`);
         continue;
       }
       let holds = false;

@@ -55,6 +55,7 @@ export class ProfileCompiler {
     if (!demand) return undefined;
     const expected = demand.kind === 'fixed' ? 'the fixed value' : 'the pattern';
     return (run, item) => {
+      if (item.value === undefined) return; // extensions in the place of the value
       if (meets(demand, item.value) && !(demand.kind === 'fixed' && hasExtensions(item.sibling))) return;
       const text = `${element.path} is ${shown(item.value)}; ${this.profile} expects ${expected} ${shown(demand.value)}`;
       run.error('value', demand.kind, item.path, text);

@@ -1,5 +1,5 @@
 /** Rules of single data types that their structure does not say. Called after the structure of the value was checked. */
-import { codingRule, quantityRule } from './coding.js';
+import { codingRule, measureRule, quantityRule } from './coding.js';
 import { extensionRule } from './extension.js';
 import { attachmentRule, identifierRule } from './identifier.js';
 import { narrativeDivRule } from './narrative.js';
@@ -13,10 +13,10 @@ export type TypeRule = (run: Run, value: unknown, path: string, member: Property
 export const typeRules: Readonly<Record<string, TypeRule>> = {
   Coding: codingRule,
   Quantity: quantityRule,
-  Age: quantityRule,
-  Count: quantityRule,
-  Distance: quantityRule,
-  Duration: quantityRule,
+  Age: measureRule,
+  Count: measureRule,
+  Distance: measureRule,
+  Duration: measureRule,
   Extension: extensionRule,
   Identifier: identifierRule,
   Attachment: attachmentRule,
