@@ -40,6 +40,7 @@ export async function startConsent(
     source: { activeConsents: (patientId) => activeConsents(storage, search, patientId) },
     onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),
   });
+  await tellAgain(storage, publisher);
   const gate = await startConsentGate({
     ...shared,
     fromBlock: network.contracts.fromBlock,
@@ -54,8 +55,30 @@ export async function startConsent(
     async close() {
       gate.close();
       await publisher.close();
+      await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
     },
   };
+}
+
+/** Number of leaves whose Consents the publisher was told of, written at a clean stop. */
+const toldState = 'consent/told';
+
+/** More versions than can be committed and not yet told of when the process is killed. */
+const mostUntold = 10_000;
+
+/** After `kill -9` between a commit and the word to the publisher: tells it again of the Consents among the newest versions. */
+async function tellAgain({ catalog, headers }: Storage, publisher: ConsentPublisher): Promise<void> {
+  const { leafCount } = catalog.head();
+  const stored = await catalog.getState(toldState);
+  const told = stored === undefined ? 0 : Number(Buffer.from(stored).toString('utf8'));
+  const patients = new Set<string>();
+  for (const row of await catalog.versionsByLeaf(Math.max(told, leafCount - mostUntold), leafCount)) {
+    const { resourceType, id, attributes, isDeleted } = headers.open(row.resource, row.versionId, row.header);
+    if (resourceType !== 'Consent') continue;
+    if (isDeleted) await publisher.onConsentRevoked(id);
+    for (const patient of attributes.patients) patients.add(patient);
+  }
+  for (const patient of patients) await publisher.reconcile(patient);
 }
 
 /** The active Consents of a patient as they are stored, newest first. */
