@@ -25,9 +25,15 @@ function validateJson(validator: Validator, text: string, options: ValidationOpt
   try {
     return validator.validate(parseJson(text) as unknown as Resource, options);
   } catch (error) {
-    if (error instanceof JsonError) return [unreadable(error)];
+    if (error instanceof JsonError) return [{ ...unreadable(error), ...rootOf(text) }];
     throw error;
   }
+}
+
+/** The type of the resource that could not be read, as far as its text tells. */
+function rootOf(text: string): { expression?: string } {
+  const type = /"resourceType"\s*:\s*"([A-Z][A-Za-z]+)"/.exec(text.slice(0, 2000))?.[1];
+  return type === undefined ? {} : { expression: type };
 }
 
 function validateXml(

@@ -27,7 +27,7 @@ function measure(file: 'mutations' | 'profiled' | 'official'): Agreement {
 
 describe('agreement with the HL7 validator', () => {
   it('is complete on originals and mutations', () => {
-    assert.deepEqual(measure('mutations'), { cases: 1107, agreed: 1107, placed: [643, 657], differ: [] });
+    assert.deepEqual(measure('mutations'), { cases: 1107, agreed: 1107, placed: [651, 657], differ: [] });
   });
 
   it('is above 99 % on profiled resources', () => {
@@ -43,7 +43,7 @@ describe('agreement with the HL7 validator', () => {
     assert.deepEqual(measure('official'), {
       cases: 172,
       agreed: 164,
-      placed: [66, 69],
+      placed: [68, 69],
       differ: [
         'StructureDefinition-Slice23#base',
         'bundle-urn#base',

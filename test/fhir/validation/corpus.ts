@@ -125,6 +125,8 @@ const starts = (long: string, short: string): boolean =>
 
 function plain(expression: string): string {
   return expression
+    .replace(/^\/f:/, '') // XML's own paths: /f:Patient/f:name
+    .replace(/\/f:/g, '.')
     .replace(/\/\*.*?\*\//g, '')
     .replace(/\.ofType\([^)]*\)/g, '')
     .replace(/\[x\]/g, '')
