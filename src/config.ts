@@ -30,6 +30,8 @@ export interface Config {
     readonly defaultPolicy: 'deny' | 'permit';
     /** How old the newest answer of the chain may be before reads end in 503, milliseconds. */
     readonly maxStalenessMs: number;
+    /** Overarching policies (URI or code of `policyRule`) beside the known ones, and what they say where a Consent says nothing. */
+    readonly policies: readonly (readonly [name: string, effect: PolicyEffect])[];
   };
   readonly fhir: {
     readonly maxBodyBytes: number;
@@ -91,6 +93,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     consent: {
       defaultPolicy: read.choice('DEFAULT_CONSENT', 'deny', ['deny', 'permit']),
       maxStalenessMs: read.integer('CONSENT_MAX_STALENESS_MS', 10_000, 100, 3_600_000),
+      policies: policies(read),
     },
     fhir: {
       maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,
@@ -108,6 +111,19 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+const policyEffects = ['permit', 'deny', 'none'] as const;
+export type PolicyEffect = (typeof policyEffects)[number];
+
+function policies(read: EnvReader): [string, PolicyEffect][] {
+  return read.list('CONSENT_POLICIES').flatMap((text): [string, PolicyEffect][] => {
+    const at = text.lastIndexOf('=');
+    const effect = policyEffects.find((known) => known === text.slice(at + 1));
+    if (at > 0 && effect !== undefined) return [[text.slice(0, at), effect]];
+    read.problem(`CONSENT_POLICIES has "${text}"; expected name=effect, the effect one of ${policyEffects.join(', ')}`);
+    return [];
+  });
 }
 
 function chainConfig(read: EnvReader, dataDir: string): ChainConfig {

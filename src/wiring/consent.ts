@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import { createBlinder } from '../consent/blinder.js';
 import { startConsentGate } from '../consent/consent-gate.js';
 import type { ConsentGate } from '../consent/gate.js';
+import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
 import { compartmentPlan } from '../fhir/search/compartment.js';
 import type { SearchContext } from '../fhir/search/context.js';
@@ -37,6 +38,7 @@ export async function startConsent(
     ...shared,
     state: catalog,
     ring: keyRing,
+    compile: { overarching: overarchingPolicies(config.consent.policies) },
     source: { activeConsents: (patientId) => activeConsents(storage, search, patientId) },
     onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),
   });

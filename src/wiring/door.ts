@@ -11,7 +11,7 @@ import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import type { SearchContext } from '../fhir/search/context.js';
-import { createParameters } from '../fhir/search/parameters.js';
+import { createParameters, type SearchParameters } from '../fhir/search/parameters.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
@@ -104,6 +104,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     reportDefect,
   };
   const app = createFhirApp(services);
+  void warmUp(() => parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {
       if (!logDoor.serve(request, response)) app(request, response);
@@ -129,4 +130,12 @@ function fhirConfig({ fhir, organization }: Config, baseUrl: string): FhirConfig
     allowedOrigins: fhir.allowedOrigins,
     organization,
   };
+}
+
+/** Prepares the search parameters of every type, a type at a time between requests, so that no request waits for all of them. */
+async function warmUp(parameters: () => SearchParameters): Promise<void> {
+  for (const type of parameters().definitions.resourceTypes) {
+    await new Promise((resolve) => setTimeout(resolve, 20).unref());
+    parameters().parametersOf(type);
+  }
 }
