@@ -145,7 +145,10 @@ export class Anchorer {
     this.#oldestPendingMs ??= performance.now();
     const stored = await this.#outbox.get(head.batch + 1);
     if (stored !== undefined && extendsHead(stored.statement, head)) return this.#sender.drive(stored);
-    return this.#isDue(total - head.size, head.size) ? this.#sender.drive(await this.#prepare(head, total)) : 'idle';
+    if (!this.#isDue(total - head.size, head.size)) return 'idle';
+    // What is not in this batch came later than now.
+    this.#oldestPendingMs = performance.now();
+    return this.#sender.drive(await this.#prepare(head, total));
   }
 
   async #run(): Promise<void> {
