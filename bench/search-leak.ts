@@ -13,7 +13,7 @@ import { loadDefinitions } from '../src/fhir/definitions/definitions.js';
 import { termText } from '../src/fhir/search/blind.js';
 import { createExtractor } from '../src/fhir/search/extract.js';
 import { createParameters } from '../src/fhir/search/parameters.js';
-import { Blinder } from '../src/vault/blinder.js';
+import { Blinder, packTerms } from '../src/vault/blinder.js';
 
 const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../shared/corpus/synthea');
 const patients = readdirSync(folder)
@@ -47,7 +47,11 @@ function index(resources: readonly Resource[], key: number) {
     return blind;
   };
   const counts = new Map<string, number>();
-  const extractor = createExtractor({ parameters, blinder: { term }, baseUrl: 'http://localhost/fhir' });
+  const extractor = createExtractor({
+    parameters,
+    blinder: { term, pack: (texts) => packTerms([...texts].map(term)) },
+    baseUrl: 'http://localhost/fhir',
+  });
   for (const resource of resources) {
     const { terms } = extractor.extract(resource);
     for (let at = 0; at < terms.length; at += 16) {

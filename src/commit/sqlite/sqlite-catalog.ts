@@ -16,6 +16,7 @@ import {
   type SearchRequest,
   type VersionRow,
 } from '../catalog.js';
+import { Recent } from '../../vault/recent.js';
 import { Connection } from './connection.js';
 import { packEntries } from './packed-entries.js';
 import { readerPragmas, termKey } from './schema.js';
@@ -34,6 +35,8 @@ export class SqliteCatalog implements Catalog {
   private readonly db: Connection;
   private readonly searcher: Searcher;
   private newest: Head;
+  /** Current versions that were asked for, by blind name as latin1 text. */
+  private readonly recent = new Recent<string, VersionRow>(10_000);
 
   constructor(
     private readonly file: string,
@@ -58,15 +61,26 @@ export class SqliteCatalog implements Catalog {
       await writer.ask({ kind: 'append', entries: packed }, [packed]);
     } catch (error) {
       // Another writer was faster, or the reply was lost after the commit: what the file says is the head.
+      this.recent.clear();
       this.newest = this.readHead();
       throw error;
     }
+    for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(keyOf(resource));
     const last = entries.at(-1)!;
     const added = entries.reduce((sum, { versions }) => sum + versions.length, 0);
     this.newest = { seq: last.seq, leafCount: this.newest.leafCount + added, time: last.time };
   }
 
   current(resource: Term, asOf: number): VersionRow | undefined {
+    const key = keyOf(resource);
+    const known = this.recent.get(key);
+    if (known !== undefined && known.seq <= asOf) return known;
+    const row = this.currentRow(resource, asOf);
+    if (row !== undefined && asOf >= this.newest.seq) this.recent.set(key, row);
+    return row;
+  }
+
+  private currentRow(resource: Term, asOf: number): VersionRow | undefined {
     return this.one('r.name = ? AND v.seqFrom <= ? ORDER BY v.versionId DESC LIMIT 1', [resource, asOf]);
   }
 
@@ -180,4 +194,8 @@ export class SqliteCatalog implements Catalog {
     const [seq, leafCount, time] = (row ?? [0, 0, 0]) as [number, number, number];
     return { seq, leafCount, time };
   }
+}
+
+function keyOf(term: Term): string {
+  return Buffer.from(term.buffer, term.byteOffset, term.byteLength).toString('latin1');
 }

@@ -7,14 +7,24 @@ export interface TermSource {
   term(text: string): Term;
 }
 
+/** What an extractor needs: many terms at once. */
+export interface TermPacker extends TermSource {
+  /** The terms of `texts`, sorted, without repetitions, packed: 16 bytes each. */
+  pack(texts: Iterable<string>): Uint8Array;
+}
+
 /** Blind name of `Type/id`: what catalogs call a resource. */
 export function resourceName(blinder: TermSource, type: string, id: string): Term {
   return blinder.term(`${type}/${id}`);
 }
 
-/** The term that every version of a type carries, deletions too. */
+/** Text of the term that every version of a type carries, deletions too. */
+export function typeText(type: string): string {
+  return type;
+}
+
 export function typeTerm(blinder: TermSource, type: string): Term {
-  return blinder.term(type);
+  return blinder.term(typeText(type));
 }
 
 /**

@@ -1,12 +1,12 @@
 /** What parsing and planning a search needs to know. */
 import type { Clock } from '../../base/clock.js';
-import type { TermSource } from './blind.js';
+import type { TermPacker } from './blind.js';
 import type { WordIndex } from './extract.js';
 import type { Parameter, SearchParameters } from './parameters.js';
 
 export interface SearchContext {
   readonly parameters: SearchParameters;
-  readonly blinder: TermSource;
+  readonly blinder: TermPacker;
   /** Without a slash at the end. */
   readonly baseUrl: string;
   readonly clock: Clock;

@@ -5,8 +5,7 @@
  */
 import type { Link } from '../../commit/catalog.js';
 import type { Resource } from '../../base/resource.js';
-import { packTerms } from '../../vault/blinder.js';
-import { compartmentText, linkText, resourceName, typeTerm, type TermSource } from './blind.js';
+import { compartmentText, linkText, resourceName, typeText, type TermPacker } from './blind.js';
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
 import type { Selected } from './expression.js';
@@ -30,7 +29,7 @@ export type WordIndex = 'none' | 'narrative' | 'all';
 
 export interface ExtractorServices {
   readonly parameters: SearchParameters;
-  readonly blinder: TermSource;
+  readonly blinder: TermPacker;
   /** Without a slash at the end: absolute references below it are local. */
   readonly baseUrl: string;
   /** Default `narrative`. */
@@ -72,10 +71,9 @@ function extract(services: ExtractorServices, resource: Resource): Extracted {
   for (const patient of patients) emit(compartmentText(patient));
   if (words !== 'none') for (const word of narrativeWords(resource)) emit(wordTerm('_text', word));
   if (words === 'all') for (const word of contentWords(resource)) emit(wordTerm('_content', word));
-  const terms = [typeTerm(blinder, resource.resourceType)];
-  for (const text of texts) terms.push(blinder.term(text));
+  texts.add(typeText(resource.resourceType));
   const sortKeys = sortKeysOf(parameters.parametersOf(resource.resourceType), selected);
-  return { terms: packTerms(terms), links: [...links.values()], sortKeys, patients };
+  return { terms: blinder.pack(texts), links: [...links.values()], sortKeys, patients };
 }
 
 function presenceTexts({ presence, isUsual }: Source, values: readonly Selected[], emit: (text: string) => void): void {
