@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { parseJson } from '../src/base/json.js';
 import type { Resource } from '../src/base/resource.js';
 import { loadDefinitions } from '../src/fhir/definitions/definitions.js';
+import { loadPackages } from '../src/fhir/packages/load-packages.js';
 import { createTerminology } from '../src/fhir/terminology/terminology.js';
 import { createValidator } from '../src/fhir/validation/create-validator.js';
 import type { ValidationOptions, Validator } from '../src/fhir/validation/validator.js';
@@ -56,6 +57,30 @@ function measureStart(): void {
   const validator = validatorOf([]);
   validator.validate({ resourceType: 'Patient', active: true } as Resource);
   row('ready with R4, first Patient validated', `${number(performance.now() - start)} ms`, '< 1,000 ms');
+}
+
+/** US Core and IPS over R4: the time until a resource of theirs is validated, and memory after all mixed resources. */
+function measurePackages(): void {
+  const folder = path.join(corpusFolder, '..', 'packages');
+  const core = loadDefinitions();
+  createValidator({ definitions: core, terminology: createTerminology(core) }).validate({
+    resourceType: 'Patient',
+  } as Resource);
+  for (const name of ['hl7.fhir.us.core-6.1.0.tgz', 'hl7.fhir.uv.ips-1.1.0.tgz']) {
+    const start = performance.now();
+    const { definitions } = loadPackages([path.join(folder, name)], core);
+    const validator = createValidator({ definitions, terminology: createTerminology(definitions) });
+    const profile = name.includes('us.core')
+      ? 'us/core/StructureDefinition/us-core-patient'
+      : 'uv/ips/StructureDefinition/Patient-uv-ips';
+    validator.validate({ resourceType: 'Patient' } as Resource, { profiles: [`http://hl7.org/fhir/${profile}`] });
+    row(`${name} on top, first Patient validated`, `${number(performance.now() - start)} ms`, '< 1,000 ms');
+  }
+  const { definitions } = loadPackages([folder], core);
+  const validator = createValidator({ definitions, terminology: createTerminology(definitions) });
+  for (const resource of readLines('throughput/mixed-2000.ndjson'))
+    validator.validate(resource, { unknownProfile: 'warning' });
+  row('memory with R4, US Core, IPS', megabytes(process.memoryUsage().rss), '< 250 MB');
 }
 
 function measureSpeed(): void {
@@ -146,6 +171,7 @@ function measureFuzz(count: number): void {
 }
 
 measureStart();
+measurePackages();
 measureSpeed();
 measureAgreement();
 measureBundle();
