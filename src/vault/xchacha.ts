@@ -2,7 +2,7 @@
  * XChaCha20-Poly1305 with node's native ChaCha20-Poly1305 underneath.
  *
  * HChaCha20 (@noble/ciphers) turns key and the first 16 nonce bytes into a subkey; the rest is RFC 8439 on OpenSSL. Same bytes as
- * @noble/ciphers' own xchacha20poly1305, four times as fast for a resource (docs/decisions/0003-native-chacha.md).
+ * @noble/ciphers' own xchacha20poly1305, four times as fast for a resource (docs/decisions/0005-native-chacha.md).
  *
  * Spec: https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03
  */
