@@ -4,7 +4,6 @@
  * A disclosure is the part of the element tree that leads from the shown elements to its root. Whoever holds one can cut elements out of it, without the
  * server and without any key. Byte layout: docs/poi.md, "Disclosure".
  */
-import { sameBytes } from '../base/bytes.js';
 import { arity, elementHash, nodeHash, type ElementTree } from './element-tree.js';
 import type { Element } from './elements.js';
 import { hashBytes } from './merkle.js';
@@ -97,11 +96,6 @@ export function commitmentOf(disclosure: Disclosure): Uint8Array {
   const root = nodes.get('');
   if (root === undefined) throw new DisclosureError('the disclosure is empty');
   return root;
-}
-
-/** True when both lead to the same commitment. @throws DisclosureError */
-export function isDisclosureOf(disclosure: Disclosure, commitment: Uint8Array): boolean {
-  return sameBytes(commitmentOf(disclosure), commitment);
 }
 
 /**

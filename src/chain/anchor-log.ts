@@ -1,5 +1,4 @@
 /** AnchorLog: typed calls, the signed statement, its events (contracts/IAnchorLog.sol). Pure. */
-import { fromHex } from '../base/bytes.js';
 import { WordReader, bytes32Word, keccakText, selector, uintWord } from './abi.js';
 import type { ChainLog, Hex } from './chain.js';
 import { type AttestationSignature, type Eip712Domain, recoverSigner, signDigest, typedDataDigest } from './signing.js';
@@ -151,9 +150,4 @@ export function decodeHeadAnchored({ topics, data }: Pick<ChainLog, 'topics' | '
     leastLevel: words.number(5),
     epoch: words.number(6),
   };
-}
-
-/** True when `text` is 32 bytes of hexadecimal text. */
-export function isBytes32(text: string): text is Hex {
-  return text.startsWith('0x') && text.length === 66 && fromHex(text).byteLength === 32;
 }

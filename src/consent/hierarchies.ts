@@ -64,8 +64,6 @@ const LEVELS: Readonly<Record<string, number>> = { U: 0, L: 1, M: 2, N: 3, R: 4,
 
 /** Level of a record without a Confidentiality label: N, normal, as the code system's own default is. */
 export const NORMAL = 3;
-/** V, very restricted: above it there is nothing. */
-export const VERY_RESTRICTED = 5;
 
 /** 0 (unrestricted) to 5 (very restricted); undefined for a code that is no level of Confidentiality. */
 export function confidentialityLevel(code: string): number | undefined {

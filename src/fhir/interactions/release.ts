@@ -1,6 +1,7 @@
 /** The last step before something leaves: the decision, and its durable record. */
 import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead } from '../access.js';
+import { recordAccess } from '../access-record.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
 
@@ -24,23 +25,18 @@ export async function release(
 
 /** Writes down what leaves (or is refused); resolves when that is durable. */
 export function recordRelease(
-  { accessLog, clock, opened }: Pick<FhirServices, 'accessLog' | 'clock' | 'opened'>,
-  { principal, requestId }: Context,
+  services: Pick<FhirServices, 'accessLog' | 'clock' | 'opened'>,
+  context: Context,
   interaction: string,
   outcome: 'permit' | 'deny',
   rows: readonly VersionRow[],
 ): Promise<void> {
-  const headers = rows.map((row) => opened.header(row));
+  const headers = rows.map((row) => services.opened.header(row));
   const patients =
     headers.length === 1
       ? headers[0].attributes.patients
       : [...new Set(headers.flatMap(({ attributes }) => attributes.patients))];
-  return accessLog.append({
-    time: clock.now(),
-    requestId,
-    actor: principal.actor,
-    ...(principal.client === undefined ? {} : { client: principal.client }),
-    purpose: principal.purposeOfUse,
+  return recordAccess(services, context, {
     interaction,
     outcome,
     entities: headers.map(({ resourceType, id, versionId }) => `${resourceType}/${id}/_history/${versionId}`),

@@ -39,15 +39,6 @@ export function patientsOf(parameters: SearchParameters, resource: Resource): st
   return [...patients].sort();
 }
 
-/** The kinds of compartment that R4 defines. */
-export const compartmentKinds: ReadonlySet<string> = new Set([
-  'Patient',
-  'Encounter',
-  'Practitioner',
-  'RelatedPerson',
-  'Device',
-]);
-
 /**
  * Every resource in the compartment of `kind/id`, of the given types (absent: of all).
  *

@@ -1,7 +1,7 @@
 /** Numbers and their index terms. Spec: https://hl7.org/fhir/R4/search.html#number */
 import { fhirError } from '../../base/outcome.js';
 import { termText, type TermSource } from './blind.js';
-import { anyTerm, or, upTo, type Bounds } from './bounds.js';
+import { anyTerm, or, type Bounds } from './bounds.js';
 import { splitComparator, type Comparator } from './comparator.js';
 import { coverOfDecimals, nodesOfDecimal, type DecimalRange } from './decimal-tree.js';
 import {
@@ -120,9 +120,4 @@ export function planRange(
 /** Exact up to intervals, which are few and are checked when opened. */
 export function planNumber(blinder: TermSource, key: string, value: NumberValue): Bounds {
   return planRange(blinder, key, 'n', value.comparator, rangeOf(value.comparator, value.value));
-}
-
-/** Only what carries an interval. */
-export function intervalMark(blinder: TermSource, key: string, kind: string): Bounds {
-  return upTo({ kind: 'term', term: blinder.term(termText(key, kind, 'I')) });
 }

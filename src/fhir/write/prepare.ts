@@ -7,6 +7,7 @@ import { fhirError, type Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
+import { recordAccess } from '../access-record.js';
 import { hasScope, permits, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { Context } from '../request.js';
@@ -225,17 +226,12 @@ async function mayCorrect(
 
 /** Resolves when the record of a write that consent refuses is durable. */
 function recordRefusal(
-  { accessLog, clock }: PrepareServices,
-  { principal, requestId }: Context,
+  services: PrepareServices,
+  context: Context,
   { interaction }: WriteOperation,
   { resourceType, id, patients }: RecordAttributes,
 ): Promise<void> {
-  return accessLog.append({
-    time: clock.now(),
-    requestId,
-    actor: principal.actor,
-    ...(principal.client === undefined ? {} : { client: principal.client }),
-    purpose: principal.purposeOfUse,
+  return recordAccess(services, context, {
     interaction,
     outcome: 'deny',
     entities: [`${resourceType}/${id}`],

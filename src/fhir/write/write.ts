@@ -5,6 +5,7 @@ import { fhirError } from '../../base/outcome.js';
 import type { Committed } from '../../commit/draft.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
+import { recordAccess } from '../access-record.js';
 import { Facts } from './facts.js';
 import type { WriteOperation, Written } from './operation.js';
 import { prepare, type Prepared, type PrepareServices } from './prepare.js';
@@ -43,7 +44,7 @@ async function commit(
   prepared: readonly Prepared[],
 ): Promise<Committed | undefined> {
   const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
-  const recorded = recordAccess(services, context, prepared);
+  const recorded = recordWrite(services, context, prepared);
   if (drafts.length === 0) {
     await recorded;
     return { seq: facts.asOf, time: 0, versions: [] };
@@ -58,18 +59,9 @@ async function commit(
 }
 
 /** The record of who wrote what is durable before the answer leaves; it is made beside the commit, not after it. */
-function recordAccess(
-  { accessLog, clock }: WriteServices,
-  { principal, requestId }: Context,
-  prepared: readonly Prepared[],
-): Promise<void> {
+function recordWrite(services: WriteServices, context: Context, prepared: readonly Prepared[]): Promise<void> {
   const patients = new Set(prepared.flatMap(({ draft }) => draft?.patients ?? []));
-  return accessLog.append({
-    time: clock.now(),
-    requestId,
-    actor: principal.actor,
-    ...(principal.client === undefined ? {} : { client: principal.client }),
-    purpose: principal.purposeOfUse,
+  return recordAccess(services, context, {
     interaction: prepared.length === 1 ? prepared[0].target.operation.interaction : 'transaction',
     outcome: 'permit',
     entities: prepared.map(({ target, draft }) => {
