@@ -29,11 +29,11 @@ test('what is sealed for one key opens with it, for its purpose and binding, and
   const altered = Uint8Array.from(sealed);
   altered[40] ^= 1;
   const refused = [
-    hpkeOpen(other.privateKey, context, sealed),
-    hpkeOpen(mine.privateKey, { ...context, info: Buffer.from('mooring/else') }, sealed),
-    hpkeOpen(mine.privateKey, { ...context, associated: Buffer.from('Observation/1/2') }, sealed),
-    hpkeOpen(mine.privateKey, context, altered),
-    hpkeOpen(mine.privateKey, context, sealed.subarray(0, 47)),
+    () => hpkeOpen(other.privateKey, context, sealed),
+    () => hpkeOpen(mine.privateKey, { ...context, info: Buffer.from('mooring/else') }, sealed),
+    () => hpkeOpen(mine.privateKey, { ...context, associated: Buffer.from('Observation/1/2') }, sealed),
+    () => hpkeOpen(mine.privateKey, context, altered),
+    () => hpkeOpen(mine.privateKey, context, sealed.subarray(0, 47)),
   ];
   for (const attempt of refused) await assert.rejects(attempt, KeyUnavailable);
 });
