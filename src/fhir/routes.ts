@@ -5,13 +5,13 @@
  */
 import { capabilities } from './interactions/capabilities.js';
 import { create } from './interactions/create.js';
-import { conditionalDelete, deleteInstance } from './interactions/delete.js';
+import { deleteResource } from './interactions/delete.js';
 import { historyInstance, historySystem, historyType } from './interactions/history.js';
 import type { Interaction } from './interactions/interaction.js';
-import { conditionalPatch, patchInstance } from './interactions/patch.js';
+import { patch } from './interactions/patch.js';
 import { read } from './interactions/read.js';
 import { searchCompartment, searchSystem, searchType } from './interactions/search.js';
-import { conditionalUpdate, update } from './interactions/update.js';
+import { update } from './interactions/update.js';
 import { vread } from './interactions/vread.js';
 import type { Method } from './request.js';
 
@@ -48,13 +48,13 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: ':type/_search', code: 'search-type', run: searchType },
   { method: 'GET', path: ':type/_history', code: 'history-type', run: historyType },
   { method: 'POST', path: ':type', code: 'create', run: create },
-  { method: 'PUT', path: ':type', code: 'update', run: conditionalUpdate },
-  { method: 'PATCH', path: ':type', code: 'patch', run: conditionalPatch },
-  { method: 'DELETE', path: ':type', code: 'delete', run: conditionalDelete },
+  { method: 'PUT', path: ':type', code: 'update', run: update },
+  { method: 'PATCH', path: ':type', code: 'patch', run: patch },
+  { method: 'DELETE', path: ':type', code: 'delete', run: deleteResource },
   { method: 'GET', path: ':type/:id', code: 'read', run: read },
   { method: 'PUT', path: ':type/:id', code: 'update', run: update },
-  { method: 'PATCH', path: ':type/:id', code: 'patch', run: patchInstance },
-  { method: 'DELETE', path: ':type/:id', code: 'delete', run: deleteInstance },
+  { method: 'PATCH', path: ':type/:id', code: 'patch', run: patch },
+  { method: 'DELETE', path: ':type/:id', code: 'delete', run: deleteResource },
   { method: 'GET', path: ':type/:id/_history', code: 'history-instance', run: historyInstance },
   { method: 'GET', path: ':type/:id/_history/:versionId', code: 'vread', run: vread },
   { method: 'GET', path: ':type/:id/:memberType', code: 'search-compartment', run: searchCompartment },

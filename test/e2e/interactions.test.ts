@@ -188,7 +188,7 @@ describe('interactions on one resource', () => {
     assert.equal((await server.delete(`Patient/${id}`)).status, 204);
   });
 
-  it('patches apply in all three ways, and a patch that does not apply changes nothing', async () => {
+  it('patches apply in all four ways, and a patch that does not apply changes nothing', async () => {
     const { id } = await newPatient();
     const json = await server.send('PATCH', `Patient/${id}`, {
       body: [{ op: 'add', path: '/active', value: true }],
@@ -212,6 +212,11 @@ describe('interactions on one resource', () => {
       },
     });
     assert.equal(path.body.active, false);
+    const xml = await server.send('PATCH', `Patient/${id}`, {
+      body: '<diff xmlns="http://hl7.org/fhir"><add sel="Patient"><gender value="other"/></add></diff>',
+      headers: { 'Content-Type': 'application/xml-patch+xml' },
+    });
+    assert.equal(xml.body.gender, 'other', xml.text);
     const failing = await server.send('PATCH', `Patient/${id}`, {
       body: [{ op: 'test', path: '/active', value: true }],
       headers: { 'Content-Type': 'application/json-patch+json' },
@@ -223,7 +228,14 @@ describe('interactions on one resource', () => {
     });
     assert.equal(invalid.status, 422);
     assert.equal(firstIssue(invalid).expression, 'Patient.gender');
-    assert.equal((await server.get(`Patient/${id}`)).body.meta.versionId, '3');
+    const nowhere = await server.send('PATCH', `Patient/${id}`, {
+      body: '<diff xmlns="http://hl7.org/fhir"><remove sel="Patient/photo"/></diff>',
+      headers: { 'Content-Type': 'application/xml-patch+xml' },
+    });
+    assert.equal(nowhere.status, 422);
+    const picture = { body: 'x', headers: { 'Content-Type': 'image/png' } };
+    assert.equal((await server.send('PATCH', `Patient/${id}`, picture)).status, 415);
+    assert.equal((await server.get(`Patient/${id}`)).body.meta.versionId, '4');
   });
 
   it('_summary and _elements give marked parts, _pretty indents', async () => {

@@ -79,14 +79,14 @@ function splitEntryUrl(url: string, baseUrl: string, place: string): Pick<FhirRe
   }
 }
 
-/** A patch in a Bundle is a Binary with a JSON Patch, or a Parameters (FHIRPath Patch). */
+/** A patch in a Bundle is a Binary with a JSON or XML Patch, or a Parameters (FHIRPath Patch). */
 function patchBody(resource: Resource, place: string): Pick<FhirRequest, 'body' | 'bodyFormat'> {
   if (resource.resourceType !== 'Binary') return { body: resource, bodyFormat: 'json' };
   const { contentType, data } = resource;
   const text = typeof data === 'string' ? Buffer.from(data, 'base64').toString('utf8') : '';
   if (contentType === 'application/xml-patch+xml') return { body: text, bodyFormat: 'xml-patch' };
   if (contentType !== 'application/json-patch+json') {
-    const diagnostics = `The patch is of type ${JSON.stringify(contentType)}; expected application/json-patch+json.`;
+    const diagnostics = `The patch is of type ${JSON.stringify(contentType)}; expected application/json-patch+json or application/xml-patch+xml.`;
     throw fhirError(400, 'value', diagnostics, `${place}.resource.contentType`);
   }
   try {

@@ -61,7 +61,12 @@ async function statement(services: FhirServices, baseUrl: string): Promise<Resou
     implementation: { description: 'FHIR records that only their patients release', url: baseUrl },
     fhirVersion: '4.0.1',
     format: ['json', 'application/fhir+json', 'xml', 'application/fhir+xml'],
-    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
+    patchFormat: [
+      'application/json-patch+json',
+      'application/xml-patch+xml',
+      'application/fhir+json',
+      'application/fhir+xml',
+    ],
     rest: [
       {
         mode: 'server',

@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
-import { answerOf } from '../write/answer.js';
-import { write } from '../write/write.js';
 import { bodyResource, type Interaction } from './interaction.js';
 import { binaryOf } from './native.js';
+import { writeOne } from './write-one.js';
 
 export const create: Interaction = async (services, request, context, { type = '' }) => {
   requireScope(context.principal, type, 'c');
@@ -14,15 +13,6 @@ export const create: Interaction = async (services, request, context, { type = '
     const diagnostics = `The body has the id "${id}", but the server assigns ids on create; use PUT ${type}/${id}.`;
     throw fhirError(400, 'invalid', diagnostics, `${type}.id`);
   }
-  const [written] = await write(services, context, [
-    {
-      interaction: 'create',
-      resourceType: type,
-      id: randomUUID(),
-      resource,
-      condition: request.ifNoneExist?.replace(/^\?/, ''),
-      place: type,
-    },
-  ]);
-  return answerOf(services, request, context, written);
+  const condition = request.ifNoneExist?.replace(/^\?/, '');
+  return writeOne(services, request, context, type, { interaction: 'create', id: randomUUID(), resource, condition });
 };

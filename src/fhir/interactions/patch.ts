@@ -1,48 +1,18 @@
 /** patch and conditional patch. Spec: https://hl7.org/fhir/R4/http.html#patch */
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
-import { requireScope } from '../access.js';
 import { applyFhirPathPatch } from '../patch/fhirpath-patch.js';
 import { applyJsonPatch } from '../patch/json-patch.js';
+import { applyXmlPatch } from '../patch/xml-patch.js';
 import type { FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
-import { answerOf } from '../write/answer.js';
-import { write } from '../write/write.js';
-import { conditionOf, instanceOf, versionIdOf, type Interaction } from './interaction.js';
+import type { Interaction } from './interaction.js';
+import { whichOne, writeOne } from './write-one.js';
 
-export const patchInstance: Interaction = async (services, request, context, parameters) => {
-  const { type, id } = instanceOf(parameters);
-  requireScope(context.principal, type, 'u');
-  const [written] = await write(services, context, [
-    {
-      interaction: 'patch',
-      resourceType: type,
-      id,
-      patch: patchOf(services, request, type),
-      ifMatch: versionIdOf(request.ifMatch),
-      place: type,
-    },
-  ]);
-  return answerOf(services, request, context, written);
-};
-
-export const conditionalPatch: Interaction = async (services, request, context, { type = '' }) => {
-  requireScope(context.principal, type, 'u');
-  const condition = conditionOf(request.query);
-  if (condition === undefined) {
-    throw fhirError(400, 'invalid', `PATCH ${type} needs an id in the URL or search criteria that find one resource.`);
-  }
-  const [written] = await write(services, context, [
-    {
-      interaction: 'patch',
-      resourceType: type,
-      condition,
-      patch: patchOf(services, request, type),
-      ifMatch: versionIdOf(request.ifMatch),
-      place: type,
-    },
-  ]);
-  return answerOf(services, request, context, written);
+export const patch: Interaction = async (services, request, context, parameters) => {
+  const { type, ...which } = whichOne(request, context, parameters, 'u');
+  const change = patchOf(services, request, type);
+  return writeOne(services, request, context, type, { interaction: 'patch', ...which, patch: change });
 };
 
 /**
@@ -76,9 +46,12 @@ function changeOf(
   if ((bodyFormat === 'json' || bodyFormat === 'xml') && typeof body === 'object' && body !== null) {
     return (present) => applyFhirPathPatch(definitions, present, body as Resource);
   }
+  if (bodyFormat === 'xml-patch' && typeof body === 'string') {
+    return (present) => applyXmlPatch(definitions, present, body);
+  }
   throw fhirError(
     415,
     'not-supported',
-    'A patch comes as application/json-patch+json, or as Parameters (FHIRPath Patch).',
+    'A patch comes as application/json-patch+json, application/xml-patch+xml, or as Parameters (FHIRPath Patch).',
   );
 }
