@@ -12,6 +12,7 @@ import { TokenIssuer } from '../src/smart/token-issuer.js';
 import { anchoringFigures } from './lib/anchored.js';
 import { during, load, type LoadRequest, type LoadResult } from './lib/load.js';
 import { ServerProcess } from './lib/process.js';
+import { pick, questions } from './lib/questions.js';
 import { number, printTable, type Row } from './lib/table.js';
 import { expressYardstick, sqliteYardstick } from './lib/yardstick.js';
 
@@ -124,7 +125,6 @@ rows.push({
 // Creates
 const patientIds = locations.filter((location) => location.startsWith('Patient/'));
 const samples = readFileSync(path.join(corpus, 'throughput/observations-2000.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Resource); // prettier-ignore
-const pick = <T>(list: readonly T[], index: number): T => list[(index * 7919) % list.length];
 const creation = (index: number): LoadRequest => {
   const observation = { ...samples[index % samples.length], id: undefined, encounter: undefined, performer: undefined };
   return {
@@ -136,24 +136,20 @@ const creation = (index: number): LoadRequest => {
 rate('create (Observation)', await run(during(seconds, creation)));
 
 // Reads and searches
-const read = await run(during(seconds, (index) => ({ method: 'GET', path: `/fhir/${pick(locations, index)}` })));
-rate('read', read, `${(read.perSecond / bareExpress.perSecond).toFixed(2)} of bare Express`);
 const people = patients.flatMap((text) => entriesOf(text).map((entry) => entry.resource).filter((resource) => resource.resourceType === 'Patient')); // prettier-ignore
-const codes = [...new Set(samples.map((sample) => `${sample.code?.coding[0].system}|${sample.code?.coding[0].code}`))];
-const searches: Record<string, (index: number) => string> = {
-  'search Observation by patient and code': (index) =>
-    `Observation?patient=${pick(patientIds, index)}&code=${encodeURIComponent(pick(codes, index))}`,
-  'search Patient by family prefix and birthdate range': (index) => {
-    const person = pick(people, index);
-    const year = Number(person.birthDate?.slice(0, 4));
-    return `Patient?family=${person.name?.[0].family.slice(0, 4)}&birthdate=ge${year - 2}&birthdate=le${year + 2}&_count=10`;
-  },
-  'search Observation by date range, newest first': (index) =>
-    `Observation?date=ge20${10 + (index % 10)}-01&date=lt20${10 + (index % 10)}-03&_sort=-_lastUpdated&_count=10`,
-  'search Condition by subject:Patient.gender': () => 'Condition?subject:Patient.gender=female&_count=10',
-};
-for (const [name, query] of Object.entries(searches)) {
-  rate(name, await run(during(seconds, (index) => ({ method: 'GET', path: `/fhir/${query(index)}` }))));
+const asked = questions({
+  locations,
+  patients: patientIds,
+  people: people.map(({ name, birthDate }) => ({
+    family: name?.[0].family ?? 'A',
+    year: Number(birthDate?.slice(0, 4)),
+  })),
+  codes: [...new Set(samples.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))],
+});
+for (const [name, next] of Object.entries(asked)) {
+  const result = await run(during(seconds, next));
+  const share = name === 'read' ? `${(result.perSecond / bareExpress.perSecond).toFixed(2)} of bare Express` : '';
+  rate(name, result, share);
 }
 
 // Memory, disk, start with data

@@ -12,11 +12,16 @@ export class ServerProcess {
     readonly startMs: number,
   ) {}
 
-  static async start(dataDir: string, env: Record<string, string> = {}): Promise<ServerProcess> {
+  /** @param nodeOptions of its Node: `--cpu-prof` and the like. */
+  static async start(
+    dataDir: string,
+    env: Record<string, string> = {},
+    nodeOptions: readonly string[] = [],
+  ): Promise<ServerProcess> {
     const port = await freePort();
     const main = fileURLToPath(new URL('../../src/main.js', import.meta.url));
     const startedAt = performance.now();
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [...nodeOptions, main], {
       env: { ...process.env, PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: 'error', ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -40,6 +45,10 @@ export class ServerProcess {
     return { nowMiB: of('VmRSS'), peakMiB: of('VmHWM') };
   }
 
+  processorMs(): ProcessorTime {
+    return processorMs(this.child.pid as number);
+  }
+
   /** SIGKILL to the server, and with its embedded chain too if asked; returns when they are gone. */
   async kill({ withChain }: { withChain: boolean }): Promise<void> {
     const victims = [this.child.pid as number, ...(withChain ? childrenOf(this.child.pid as number) : [])];
@@ -54,6 +63,21 @@ export class ServerProcess {
     this.child.kill('SIGTERM');
     return ended;
   }
+}
+
+/** Processor time in milliseconds: of the main thread, and of all threads. */
+export interface ProcessorTime {
+  readonly main: number;
+  readonly all: number;
+}
+
+/** Processor time of a process so far (Linux). */
+export function processorMs(pid: number): ProcessorTime {
+  const of = (file: string) => {
+    const fields = readFileSync(file, 'utf8').split(') ')[1].split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  };
+  return { main: of(`/proc/${pid}/task/${pid}/stat`), all: of(`/proc/${pid}/stat`) };
 }
 
 function isAlive(pid: number): boolean {

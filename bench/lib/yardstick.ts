@@ -8,20 +8,26 @@ import { fileURLToPath } from 'node:url';
 import express from 'express';
 import Database from 'libsql';
 import { during, load, type LoadResult } from './load.js';
-import { freePort } from './process.js';
+import { freePort, processorMs, type ProcessorTime } from './process.js';
 
 /** GETs of 2 KB of JSON from a bare Express server in a process of its own. */
-export async function expressYardstick(connections: number, seconds: number): Promise<LoadResult> {
+export async function expressYardstick(
+  connections: number,
+  seconds: number,
+): Promise<LoadResult & { readonly processorMs: ProcessorTime }> {
   const port = await freePort();
   const child = fork(fileURLToPath(import.meta.url), [String(port)]);
   await new Promise((resolve) => child.once('message', resolve));
   try {
-    return await load(
+    const before = processorMs(child.pid as number);
+    const result = await load(
       `http://127.0.0.1:${port}`,
       undefined,
       connections,
       during(seconds, () => ({ method: 'GET', path: '/json' })),
     );
+    const { main, all } = processorMs(child.pid as number);
+    return { ...result, processorMs: { main: main - before.main, all: all - before.all } };
   } finally {
     child.kill();
   }

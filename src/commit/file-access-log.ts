@@ -2,14 +2,15 @@
  * AccessLog in a folder of segment files: sealed records, one after the other, chained by hash.
  *
  * A segment is `magic ‖ number of its first record (f64) ‖ digest of the chain before it (32)` and then records (access-record.ts).
- * One process at a time uses the folder. Records that arrive together share one write and one fdatasync, both beside the event loop.
+ * One process at a time uses the folder. Records that arrive together share one durable write beside the event loop (durable-file.ts).
  */
-import { mkdir, open, readFile, readdir, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFolder, type FolderLock } from '../ipfs/folder-lock.js';
 import type { AccessLog, AccessRecord } from './access-log.js';
 import { AccessLogBroken, AccessLogUnavailable } from './access-log.js';
 import { nextAccess, openAccess, sealAccess } from './access-record.js';
+import { DurableFile } from './durable-file.js';
 
 const magic = Buffer.from('mooring access 1');
 const headBytes = magic.byteLength + 8 + 32;
@@ -45,8 +46,7 @@ export class FileAccessLog implements AccessLog {
   private readonly segments: Segment[] = [];
   private count = 0;
   private digest: Uint8Array = new Uint8Array(32);
-  private sizeBytes = 0;
-  private tail: FileHandle | undefined;
+  private tail: DurableFile | undefined;
   private lock: FolderLock | undefined;
   private waiting: Waiting[] = [];
   private writing: Promise<void> | undefined;
@@ -122,7 +122,7 @@ export class FileAccessLog implements AccessLog {
 
   private async write(records: readonly AccessRecord[]): Promise<void> {
     if (this.tail === undefined) throw new Error('the access log is closed');
-    if (this.sizeBytes > this.segmentBytes) await this.beginSegment();
+    if (this.tail.sizeBytes > this.segmentBytes) await this.beginSegment();
     let { digest } = this;
     const pieces: Buffer[] = [];
     records.forEach((record, index) => {
@@ -130,15 +130,8 @@ export class FileAccessLog implements AccessLog {
       digest = sealed.digest;
       pieces.push(sealed.bytes);
     });
-    const bytes = Buffer.concat(pieces);
     // A failed write leaves bytes behind the known end; the next one overwrites them, a start cuts them off.
-    for (let done = 0; done < bytes.byteLength;) {
-      const { bytesWritten } = await this.tail.write(bytes, done, bytes.byteLength - done, this.sizeBytes + done);
-      if (bytesWritten === 0) throw new Error('the file takes no more bytes');
-      done += bytesWritten;
-    }
-    await this.tail.datasync();
-    this.sizeBytes += bytes.byteLength;
+    await this.tail.append(Buffer.concat(pieces));
     this.count += records.length;
     this.digest = digest;
   }
@@ -149,14 +142,12 @@ export class FileAccessLog implements AccessLog {
     magic.copy(head);
     head.writeDoubleLE(this.count, magic.byteLength);
     head.set(this.digest, magic.byteLength + 8);
-    const handle = await open(file, 'w+', 0o600);
-    await handle.write(head, 0, headBytes, 0);
-    await handle.sync();
+    const tail = await DurableFile.open(file, false);
+    await tail.append(head);
     const folder = await open(this.folder, 'r');
     await folder.sync().finally(() => folder.close());
     await this.tail?.close();
-    this.tail = handle;
-    this.sizeBytes = headBytes;
+    this.tail = tail;
     this.segments.push({ file, first: this.count, before: this.digest });
   }
 
@@ -170,13 +161,11 @@ export class FileAccessLog implements AccessLog {
       this.digest = next.digest;
       at = next.end;
     }
-    this.tail = await open(segment.file, 'r+');
-    this.sizeBytes = at;
-    if (at === bytes.byteLength) return;
+    const rest = withoutZeros(bytes.subarray(at));
     // Torn by a crash, or damaged: kept aside, for nothing of this log is thrown away.
-    await writeFile(`${segment.file}.${this.count}.torn`, bytes.subarray(at), { mode: 0o600 });
-    await this.tail.truncate(at);
-    await this.tail.datasync();
+    if (rest.byteLength > 0) await writeFile(`${segment.file}.${this.count}.torn`, rest, { mode: 0o600 });
+    this.tail = await DurableFile.open(segment.file, true);
+    if (at < bytes.byteLength) await this.tail.cutAt(at);
   }
 
   /** Every record of a segment, in order. @throws AccessLogBroken when the chain ends before record `until`. */
@@ -192,6 +181,13 @@ export class FileAccessLog implements AccessLog {
       at = next.end;
     }
   }
+}
+
+/** The bytes without the room at the end that a crash left. */
+function withoutZeros(bytes: Buffer): Buffer {
+  let end = bytes.byteLength;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return bytes.subarray(0, end);
 }
 
 /** @returns undefined when the file was torn before its head was written. */

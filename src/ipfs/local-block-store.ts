@@ -2,9 +2,10 @@
  * BlockStore in a folder of segment files, each a CAR (version 1), so that what is there can be exported as it is.
  *
  * `put` calls that arrive together share one write and one fdatasync. A crash leaves at most a torn tail, which the next start cuts off.
+ * Small blocks are read at once, like the catalog's pages: handing the read to the thread pool costs several times what the read does.
  * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
-import { read } from 'node:fs';
+import { read, readSync } from 'node:fs';
 import { mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
@@ -20,6 +21,9 @@ import { dropSummary, loadSegment, summaryRecord, writeSummary } from './segment
 
 /** Varint and CID in front of a block, as a rule. */
 const sectionHeadBytes = cidBytes + 2;
+
+/** Blocks up to this size are read without the thread pool. */
+const readAtOnceBytes = 64 * 1024;
 
 export interface LocalBlockStoreOptions {
   /** A new segment begins when the newest is longer than this. */
@@ -241,6 +245,7 @@ export class LocalBlockStore implements BlockStore {
     const file = this.files.use(segment);
     try {
       const bytes = Buffer.allocUnsafe(before + length);
+      if (bytes.byteLength <= readAtOnceBytes) return bytes.subarray(0, readNow(file.fd, bytes, offset - before));
       const count = await new Promise<number>((resolve, reject) => {
         read(file.fd, bytes, 0, bytes.byteLength, offset - before, (error, read) =>
           error === null ? resolve(read) : reject(new BlockStoreUnavailable(error.message)),
@@ -296,5 +301,13 @@ export class LocalBlockStore implements BlockStore {
   private async blocksOf(number: number): Promise<PlacedBlock[]> {
     const segment = this.segments.get(number);
     return segment === undefined ? [] : blocksIn(this.fileOf(number), number, segment.sizeBytes);
+  }
+}
+
+function readNow(fd: number, bytes: Buffer, position: number): number {
+  try {
+    return readSync(fd, bytes, 0, bytes.byteLength, position);
+  } catch (error) {
+    throw new BlockStoreUnavailable((error as Error).message);
   }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, open, readFile, readdir, truncate, type FileHandle } from 'node:fs/promises';
+import { appendFile, open, readFile, readdir, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { DurableFile } from '../../src/commit/durable-file.js';
 import { openFileAccessLog, type FileAccessLog } from '../../src/commit/file-access-log.js';
 import { accessLogSuite, accessRecord } from '../suites/access-log.js';
 import { tempFolder } from '../suites/temp.js';
@@ -57,13 +58,30 @@ test('a torn tail is kept aside and cut off; what was acknowledged is there', as
   assert.ok((await readdir(folder)).some((name) => name.endsWith('.torn')));
 });
 
+test('room that a crash left behind the last record is no torn record', async (t) => {
+  const { folder, log, reopen, newest } = await openHere(t);
+  for (let number = 0; number < 3; number += 1) await log.append(accessRecord(number));
+  const head = log.head();
+  const crashed = await readFile(await newest());
+  assert.equal(crashed.at(-1), 0);
+  await log.close();
+  assert.ok((await readFile(await newest())).byteLength < crashed.byteLength);
+  await writeFile(await newest(), crashed);
+  const again = await reopen();
+  assert.deepEqual(again.head(), head);
+  assert.equal(
+    (await readdir(folder)).some((name) => name.endsWith('.torn')),
+    false,
+  );
+});
+
 test('an altered record is found: reading it fails, reading those before it does not', async (t) => {
   const { log, newest } = await openHere(t);
   for (let number = 0; number < 10; number += 1) await log.append(accessRecord(number));
   const file = await newest();
   const bytes = await readFile(file);
   const handle = await open(file, 'r+');
-  const at = Math.floor(bytes.byteLength / 2);
+  const at = Math.floor(bytes.findLastIndex((byte) => byte !== 0) / 2);
   await handle.write(Buffer.of(bytes[at]! ^ 1), 0, 1, at);
   await handle.close();
   await assert.rejects(log.read(0, 10), { name: 'AccessLogBroken' });
@@ -73,12 +91,12 @@ test('an altered record is found: reading it fails, reading those before it does
 test('an access that cannot be made durable is refused; the next one that can is recorded, and the chain is whole', async (t) => {
   const { log, reopen } = await openHere(t);
   await log.append(accessRecord(0));
-  const { tail } = log as unknown as { tail: FileHandle };
-  const { datasync } = tail;
-  tail.datasync = () => Promise.reject(new Error('ENOSPC: planted'));
+  const { tail } = log as unknown as { tail: { write: DurableFile['append'] } };
+  const { write } = tail;
+  tail.write = () => Promise.reject(new Error('ENOSPC: planted'));
   await assert.rejects(log.append(accessRecord(1)), { name: 'AccessLogUnavailable', message: /ENOSPC/ });
   assert.equal(log.head().count, 1);
-  tail.datasync = datasync;
+  tail.write = write;
   await log.append(accessRecord(2));
   const again = await reopen();
   assert.deepEqual(
@@ -88,8 +106,9 @@ test('an access that cannot be made durable is refused; the next one that can is
 });
 
 test('a log whose newest records were removed does not have the digest that it had', async (t) => {
-  const { log, reopen, newest } = await openHere(t);
-  await log.append(accessRecord(0));
+  const { log: first, reopen, newest } = await openHere(t);
+  await first.append(accessRecord(0));
+  const log = await reopen();
   const size = (await readFile(await newest())).byteLength;
   await log.append(accessRecord(1));
   const before = log.head();
