@@ -12,6 +12,12 @@
 import type { BlockDigest, Term } from '../base/ids.js';
 import type { Plan } from '../fhir/search/plan.js';
 
+/**
+ * Terms are kept, and compared, by so many of their first bytes: that makes an index a sixth smaller. That any two of 100,000,000 different
+ * terms meet has a probability of 4 in 1,000,000,000. What an export hands out has zeros in the place of the rest.
+ */
+export const termKeyBytes = 10;
+
 /** A data key wrapped by the key of one compartment. */
 export interface KeyWrap {
   /** Blind name of the compartment (16 bytes): of a patient, or of the server for resources of no patient. */
@@ -20,7 +26,10 @@ export interface KeyWrap {
   readonly wrapped: Uint8Array;
 }
 
-/** A new compartment key, wrapped by the master key; stored with the first entry that uses it. */
+/**
+ * A compartment key, wrapped by the master key; stored with the first entry that uses it. While keys are rotated: the newest wrap, then those
+ * before it, 44 bytes each.
+ */
 export interface CompartmentKey {
   readonly compartment: Term;
   readonly wrapped: Uint8Array;
@@ -47,6 +56,8 @@ export interface VersionRecord {
   readonly terms: Uint8Array;
   /** References out of this version: `param` names the search parameter (blind), `target` the resource (blind name of `Type/id`). */
   readonly links: readonly Link[];
+  /** Only in what an export gives and a restore appends: a version that was erased. Of the rest, `lastUpdated` and `leaf` alone count. */
+  readonly isErased?: boolean;
 }
 
 export interface Link {
@@ -61,6 +72,66 @@ export interface Entry {
   readonly time: number;
   readonly versions: readonly VersionRecord[];
   readonly newKeys: readonly CompartmentKey[];
+  /** What this entry erases. Takes the leaf after those of `versions`: the tombstone. */
+  readonly erasure?: Erasure;
+}
+
+/**
+ * What is destroyed, for good, in the same atomic step as the entry is appended.
+ *
+ * An erased version has no name any more: `current`, `version`, `history`, `search`, `count`, `linksOf` do not know it, as of any entry. `leaves`
+ * still has its leaf, so that proofs of others hold; `versionsByLeaf` has its place (VersionRow.isErased). Its key wraps, sealed header (which has
+ * the leaf's salt), block digest, terms, links and blind name are gone from tables, logs and journals of the store when `sweep` resolves.
+ * When every version of a resource is erased, its name is free: the next one is version 1.
+ */
+export interface Erasure {
+  /** 32 bytes: leaf of the tombstone. */
+  readonly leaf: Uint8Array;
+  /** leafIndexes of the versions, ascending; of earlier entries. Those that are erased already are passed over. */
+  readonly leaves: readonly number[];
+  /** Compartments whose keys are destroyed. */
+  readonly compartments: readonly Term[];
+  /** Blocks that the block store has to delete (chunks too). The catalog remembers them until `erasures` is asked. */
+  readonly blocks: readonly BlockDigest[];
+  /** Keys of small state that goes too. */
+  readonly states: readonly string[];
+}
+
+/** An erasure as the log has it. */
+export interface LoggedErasure extends Erasure {
+  readonly seq: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Place of the tombstone. */
+  readonly leafIndex: number;
+}
+
+/** New values of what a version is found and opened by. What is absent stays. */
+export interface VersionAmendment {
+  readonly leafIndex: number;
+  readonly header?: Uint8Array;
+  readonly keyWraps?: readonly KeyWrap[];
+  /** Packed, 16 bytes each; terms that it has already, or has not, are passed over. */
+  readonly addTerms?: Uint8Array;
+  readonly removeTerms?: Uint8Array;
+  readonly addLinks?: readonly Link[];
+  readonly removeLinks?: readonly Link[];
+}
+
+/** A change of the index, never of the log: terms made anew, keys wrapped anew. Versions that are erased or unknown are passed over. */
+export interface Amendment {
+  readonly versions?: readonly VersionAmendment[];
+  /** Compartment keys to set in place of what is there. Compartments without a key are passed over, unless `addsKeys`. */
+  readonly keys?: readonly CompartmentKey[];
+  /** For a restore. */
+  readonly addsKeys?: boolean;
+  /** How far the procedure has come: durable no earlier than the rest. */
+  readonly state?: StateValue;
+}
+
+export interface StateValue {
+  readonly key: string;
+  readonly value: Uint8Array;
 }
 
 /** A version as a query finds it. */
@@ -76,12 +147,15 @@ export interface VersionRow {
   readonly leafIndex: number;
   /** Sequence number of the entry that wrote it. */
   readonly seq: number;
+  /** Only from `versionsByLeaf`: the place of an erased version or (`isTombstone`) of the tombstone of an erasure. Has no name, wraps or header. */
+  readonly isErased?: boolean;
+  readonly isTombstone?: boolean;
 }
 
 export interface Head {
   /** Sequence number of the newest entry; 0 when there is none. */
   readonly seq: number;
-  /** How many leaves (resource versions) the log has. */
+  /** How many leaves the log has: resource versions, and a tombstone an erasure. */
   readonly leafCount: number;
   /** `lastUpdated` of the newest entry; 0 when there is none. */
   readonly time: number;
@@ -148,6 +222,34 @@ export interface Catalog {
   /** Small durable state of the loops (anchoring outbox, consent publisher), by key. Durable on resolve. */
   getState(key: string): Uint8Array | undefined | Promise<Uint8Array | undefined>;
   putState(key: string, value: Uint8Array): Promise<void>;
+
+  /**
+   * Durable on resolve. Where the store has transactions, all of it or nothing; else repeating it after a failure ends in the same state, and
+   * `state` is written last. Searches that run meanwhile see each version as it was or as it is.
+   * @throws CatalogUnavailable, also when it may have been done.
+   */
+  amend(amendment: Amendment): Promise<void>;
+
+  /** The erasures of the entries from `fromSeq` on, in order. */
+  erasures(fromSeq: number): LoggedErasure[] | Promise<LoggedErasure[]>;
+
+  /**
+   * Removes what erasures left lying in the store (terms, free pages, journals), and the digests of deleted blocks. Call it after an erasure and after
+   * its blocks are deleted, and at start when `erasures` says that one was not finished; repeating it changes nothing.
+   */
+  sweep(): Promise<void>;
+
+  /** Keys of compartments in the order of their names, after `after`. */
+  compartmentKeys(after: Term | undefined, limit: number): CompartmentKey[] | Promise<CompartmentKey[]>;
+
+  /** Small state in the order of its keys, after `after`. */
+  states(after: string | undefined, limit: number): StateValue[] | Promise<StateValue[]>;
+
+  /**
+   * The entries [from, until) as `append` takes them, in order, each with what the index holds of it now; `newKeys` are empty (compartmentKeys has
+   * them). What a backup and a migration read. Entries appended meanwhile are not seen; an erasure or amendment meanwhile may or may not be.
+   */
+  entries(from: number, until: number): AsyncIterable<Entry>;
 
   /** Rows and bytes, for metrics and bench. */
   size(): Promise<{ versions: number; terms: number; sizeBytes: number }>;

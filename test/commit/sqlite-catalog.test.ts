@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { Connection } from '../../src/commit/sqlite/connection.js';
 import { openSqliteCatalog, type SqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
+import { catalogChangesSuite } from '../suites/catalog-changes.js';
 import { catalogSuite, entry, name, type VersionSketch } from '../suites/catalog.js';
 import { tempFolder } from '../suites/temp.js';
 
@@ -21,6 +23,7 @@ async function openHere(t: TestContext, options: { scanLimit?: number } = {}) {
 }
 
 catalogSuite('SQLite', openHere);
+catalogChangesSuite('SQLite', openHere);
 
 /** Every version carries `all`; every tenth `tenth`; only the oldest `rare`. */
 function manySketches(count: number): VersionSketch[] {
@@ -107,6 +110,26 @@ test('SQLite: when the writing thread ends, the write that it had is refused, an
   assert.deepEqual(catalog.head(), { seq: 1, leafCount: 1, time: 1_000 });
   await catalog.append([entry(2, [{ id: 'b' }])]);
   assert.equal(catalog.current(name('b'), 2)?.leafIndex, 1);
+});
+
+test('SQLite: after a sweep the bytes of what was erased are in no file of the catalog; those of others are', async (t) => {
+  const { file, catalog } = await openHere(t);
+  const sketches = manySketches(200).map((sketch) => ({ ...sketch, terms: [`own ${sketch.id}`, 'all'] }));
+  const one = entry(1, sketches);
+  const key = { compartment: name('compartment'), wrapped: randomBytes(44) };
+  await catalog.append([{ ...one, newKeys: [key] }]);
+  const gone = [50, 51, 52, 150];
+  const erasure = { leaf: randomBytes(32), leaves: gone, compartments: [name('compartment')], blocks: [], states: [] };
+  await catalog.append([{ seq: 2, time: 2_000, versions: [], newKeys: [], erasure }]);
+  await catalog.sweep();
+  const files = await Promise.all(['', '-wal'].map((ending) => readFile(file + ending)));
+  const isThere = (bytes: Uint8Array) => files.some((content) => content.includes(bytes));
+  one.versions.forEach(({ keyWraps, header, block, resource }, index) => {
+    const expected = !gone.includes(index);
+    const own = name(`own r${index}`).subarray(0, 10);
+    for (const bytes of [keyWraps[0]!.wrapped, header, block!, resource, own]) assert.equal(isThere(bytes), expected);
+  });
+  assert.equal(isThere(key.wrapped), false);
 });
 
 test('SQLite: tables of another version are refused and left alone', async () => {

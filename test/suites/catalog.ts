@@ -1,4 +1,4 @@
-/** What every Catalog does. */
+/** What every Catalog does; catalog-changes.ts has what it does with amendments, erasures and exports. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
@@ -50,11 +50,17 @@ export function entry(seq: number, sketches: readonly VersionSketch[], time = 1_
   return { seq, time, versions: sketches.map((sketch) => version({ ...sketch, time })), newKeys: [] };
 }
 
-const term = (text: string): Plan => ({ kind: 'term', term: name(text) });
+export const term = (text: string): Plan => ({ kind: 'term', term: name(text) });
 const and = (...of: Plan[]): Plan => ({ kind: 'and', of });
 const or = (...of: Plan[]): Plan => ({ kind: 'or', of });
 
-async function leavesOf(catalog: Catalog, plan: Plan, asOf = catalog.head().seq, limit = 100): Promise<number[]> {
+/** leafIndexes of what a search finds, newest first. */
+export async function leavesOf(
+  catalog: Catalog,
+  plan: Plan,
+  asOf = catalog.head().seq,
+  limit = 100,
+): Promise<number[]> {
   return (await catalog.search({ plan, asOf, order: 'newest', limit })).map(({ leafIndex }) => leafIndex);
 }
 

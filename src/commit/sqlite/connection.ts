@@ -12,6 +12,8 @@ export interface Statement {
   /** The first row. */
   get(parameters: readonly Parameter[]): Row | undefined;
   all(parameters: readonly Parameter[]): Row[];
+  /** Row by row. Another call of the same statement ends it. */
+  iterate(parameters: readonly Parameter[]): IterableIterator<Row>;
   /** @returns rows changed, and the rowid of the last insert. */
   run(parameters: readonly Parameter[]): { readonly changes: number; readonly lastInsertRowid: number };
 }

@@ -1,9 +1,11 @@
 /** Writes log entries, index rows and keys, in one transaction. Runs in the writer's thread. */
 import { Recent } from '../../vault/recent.js';
-import { AppendConflict, type Entry, type VersionRecord } from '../catalog.js';
+import { AppendConflict, type Amendment, type Entry, type VersionRecord } from '../catalog.js';
+import { amend, putState, type RowIds } from './amending.js';
 import type { Connection } from './connection.js';
+import { erase, sweepStep } from './erasing.js';
 import { forever, termKeyBytes } from './schema.js';
-import { packBody } from './version-body.js';
+import { packBody, packErasedBody } from './version-body.js';
 
 const termSize = 16;
 
@@ -31,17 +33,43 @@ export class EntryWriter {
       // Commit point: with COMMIT the entries are durable and visible; before it a crash leaves nothing of them.
       this.db.exec('COMMIT');
     } catch (error) {
-      this.rids = new Recent(50_000);
-      this.pids = new Map();
+      this.forget();
       this.rollback();
       throw error;
     }
   }
 
+  /** All of it or nothing. */
+  amend(amendment: Amendment): void {
+    const ids: RowIds = { ridOf: (name) => this.ridOf(name), pidOf: (param) => this.pidOf(param) };
+    this.transact(() => amend(this.db, ids, amendment));
+  }
+
+  /** One step of a sweep (erasing.ts). */
+  sweep(after: string): string | undefined {
+    return sweepStep(this.db, after);
+  }
+
   putState(key: string, value: Uint8Array): void {
-    this.db
-      .prepare('INSERT INTO state VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value')
-      .run([key, value]);
+    putState(this.db, key, value);
+  }
+
+  private transact(work: () => void): void {
+    this.db.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.db.exec('COMMIT');
+    } catch (error) {
+      this.forget();
+      this.rollback();
+      throw error;
+    }
+  }
+
+  /** Row ids that were given out and taken back, or whose rows an erasure removed. */
+  private forget(): void {
+    this.rids = new Recent(50_000);
+    this.pids = new Map();
   }
 
   private rollback(): void {
@@ -61,18 +89,28 @@ export class EntryWriter {
     for (const { compartment, wrapped } of entry.newKeys) {
       this.db.prepare('INSERT INTO compartment VALUES(?, ?)').run([compartment, wrapped]);
     }
+    if (entry.erasure !== undefined) {
+      erase(this.db, { ...entry.erasure, seq: entry.seq, time: entry.time, leafIndex });
+      this.forget();
+      leafIndex += 1;
+    }
     this.db.prepare('INSERT INTO entry VALUES(?, ?, ?, ?)').run([entry.seq, entry.time, leafFrom, leafIndex]);
     return leafIndex;
   }
 
   private writeVersion(version: VersionRecord, seq: number, leafIndex: number): void {
-    const { versionId } = version;
+    const { versionId, lastUpdated } = version;
+    if (version.isErased) {
+      const body = packErasedBody({ leafIndex, seq, lastUpdated, isTombstone: false });
+      this.db.prepare('INSERT INTO content VALUES(?, ?, ?)').run([leafIndex, version.leaf, body]);
+      return;
+    }
     const rid = this.ridOf(version.resource, versionId === 1);
     if (versionId > 1) {
       const { changes } = this.db
         .prepare('UPDATE version SET seqUntil = ? WHERE rid = ? AND versionId = ?')
         .run([seq, rid, versionId - 1]);
-      if (changes !== 1) throw new Error(`version ${versionId} has no version before it`);
+      if (changes !== 1) this.endBefore(rid, versionId, seq);
     }
     this.db
       .prepare('INSERT INTO version VALUES(?, ?, ?, ?, ?, ?, ?)')
@@ -87,6 +125,13 @@ export class EntryWriter {
       this.db.prepare('INSERT OR IGNORE INTO link VALUES(?, ?, ?)').run([targetRid, pid, leafIndex]);
       this.db.prepare('INSERT OR IGNORE INTO link_of VALUES(?, ?, ?)').run([leafIndex, pid, targetRid]);
     }
+  }
+
+  /** The version before was erased: the newest one that is left ends here. */
+  private endBefore(rid: number, versionId: number, seq: number): void {
+    const isRepeated = this.db.prepare('SELECT 1 FROM version WHERE rid = ? AND versionId >= ?').get([rid, versionId]);
+    if (isRepeated !== undefined) throw new Error(`version ${versionId} is not the next one`);
+    this.db.prepare('UPDATE version SET seqUntil = ? WHERE rid = ? AND seqUntil = ?').run([seq, rid, forever]);
   }
 
   /** One statement for all terms: the packed bytes are cut up inside SQLite, which is twice as fast as binding each. */

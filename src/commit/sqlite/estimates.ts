@@ -29,6 +29,11 @@ export class Estimates {
     return estimate;
   }
 
+  /** Terms were added to, or taken from, versions that were there. */
+  forget(): void {
+    this.terms.clear();
+  }
+
   /** Of versions with a link under `pid` to `rid`. */
   ofLink(pid: number, rid: number, leafCount: number): Estimate {
     return this.sample('SELECT leafIndex FROM link WHERE target = ? AND pid = ?', [rid, pid], leafCount);

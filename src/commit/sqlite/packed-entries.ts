@@ -4,6 +4,7 @@
  * Numbers are little-endian doubles or u32; every byte string is preceded by its length (u32).
  */
 import type { CompartmentKey, Entry, KeyWrap, Link, VersionRecord } from '../catalog.js';
+import { packErasure, unpackErasure } from './packed-erasure.js';
 
 /** @returns a buffer of its own, fit to be transferred. */
 export function packEntries(entries: readonly Entry[]): ArrayBuffer {
@@ -19,6 +20,7 @@ export function packEntries(entries: readonly Entry[]): ArrayBuffer {
       writer.bytes(compartment);
       writer.bytes(wrapped);
     }
+    writer.bytes(entry.erasure === undefined ? nothing : packErasure(entry.erasure));
   }
   return writer.done();
 }
@@ -30,7 +32,12 @@ export function unpackEntries(packed: ArrayBuffer): Entry[] {
     time: reader.number(),
     versions: reader.list(() => unpackVersion(reader)),
     newKeys: reader.list((): CompartmentKey => ({ compartment: reader.bytes(), wrapped: reader.bytes() })),
+    ...unpackErasureOf(reader.bytes()),
   }));
+}
+
+function unpackErasureOf(packed: Uint8Array): Pick<Entry, 'erasure'> {
+  return packed.byteLength === 0 ? {} : { erasure: unpackErasure(packed) };
 }
 
 /** Wraps as the store keeps them: compartment (16), wrapped key (40), again and again. */
@@ -53,7 +60,7 @@ export function unpackWraps(packed: Uint8Array): KeyWrap[] {
 function packVersion(writer: Packer, version: VersionRecord): void {
   writer.bytes(version.resource);
   writer.number(version.versionId);
-  writer.count(version.isDeleted ? 1 : 0);
+  writer.count((version.isDeleted ? 1 : 0) | (version.isErased ? 2 : 0));
   writer.number(version.lastUpdated);
   writer.bytes(version.block ?? nothing);
   writer.bytes(packWraps(version.keyWraps));
@@ -70,13 +77,14 @@ function packVersion(writer: Packer, version: VersionRecord): void {
 function unpackVersion(reader: Unpacker): VersionRecord {
   const resource = reader.bytes();
   const versionId = reader.number();
-  const isDeleted = reader.count() === 1;
+  const flags = reader.count();
   const lastUpdated = reader.number();
   const block = reader.bytes();
   return {
     resource,
     versionId,
-    isDeleted,
+    isDeleted: (flags & 1) !== 0,
+    ...((flags & 2) === 0 ? {} : { isErased: true }),
     lastUpdated,
     ...(block.byteLength > 0 ? { block } : {}),
     keyWraps: unpackWraps(reader.bytes()),
@@ -89,8 +97,8 @@ function unpackVersion(reader: Unpacker): VersionRecord {
 
 const nothing = new Uint8Array(0);
 
-function sizeOf({ versions, newKeys }: Entry): number {
-  let size = 24;
+function sizeOf({ versions, newKeys, erasure }: Entry): number {
+  let size = 28 + (erasure === undefined ? 0 : packErasure(erasure).byteLength);
   for (const version of versions) {
     size += 140 + version.keyWraps.length * 56 + version.header.byteLength + version.terms.byteLength;
     size += version.links.length * 40;

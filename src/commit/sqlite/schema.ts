@@ -6,17 +6,14 @@
  */
 
 import type { Term } from '../../base/ids.js';
+import { termKeyBytes } from '../catalog.js';
 
 /** `seqUntil` of a version that is current. */
 export const forever = Number.MAX_SAFE_INTEGER;
 
 export const schemaVersion = 1;
 
-/**
- * Terms are kept cut to 80 bits, which makes the index a sixth smaller. That any two of 100,000,000 different terms meet has a probability of
- * 4 in 1,000,000,000.
- */
-export const termKeyBytes = 10;
+export { termKeyBytes };
 
 export function termKey(term: Term): Uint8Array {
   return term.subarray(0, termKeyBytes);
@@ -39,13 +36,14 @@ CREATE TABLE IF NOT EXISTS link(target INTEGER NOT NULL, pid INTEGER NOT NULL, l
 CREATE TABLE IF NOT EXISTS link_of(leafIndex INTEGER NOT NULL, pid INTEGER NOT NULL, target INTEGER NOT NULL,
   PRIMARY KEY(leafIndex, pid, target)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS compartment(name BLOB PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erasure(seq INTEGER PRIMARY KEY, leafIndex INTEGER NOT NULL, time INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = ${schemaVersion};
 `;
 
 /**
  * WAL: readers never wait for the writer. FULL: a transaction that is committed survives power loss. Small pages: terms fall on pages all over
- * the index, and each touched page is written whole.
+ * the index, and each touched page is written whole. secure_delete: what an erasure removes is overwritten.
  */
 export const writerPragmas = `
 PRAGMA page_size = 1024;
@@ -55,6 +53,7 @@ PRAGMA wal_autocheckpoint = 16000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA cache_size = -49152;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = ON;
 `;
 
 export const readerPragmas = `

@@ -59,6 +59,11 @@ export class Searcher {
     this.estimates = new Estimates(db);
   }
 
+  /** To be called when the index of earlier versions changed. */
+  forget(): void {
+    this.estimates.forget();
+  }
+
   /** @throws SearchTooCostly */
   search({ plan, asOf, order, after, limit }: SearchRequest): VersionRow[] | Promise<VersionRow[]> {
     if (limit <= 0) return [];

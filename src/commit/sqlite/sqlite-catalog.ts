@@ -8,16 +8,22 @@ import path from 'node:path';
 import type { Term } from '../../base/ids.js';
 import type { Plan } from '../../fhir/search/plan.js';
 import {
+  type Amendment,
   type Catalog,
+  type CompartmentKey,
   type Entry,
   type Head,
   type HistoryRequest,
   type Link,
+  type LoggedErasure,
   type SearchRequest,
+  type StateValue,
   type VersionRow,
 } from '../catalog.js';
 import { Recent } from '../../vault/recent.js';
 import { Connection } from './connection.js';
+import { loggedErasures } from './erasing.js';
+import { exportEntries } from './export-client.js';
 import { packEntries } from './packed-entries.js';
 import { readerPragmas, termKey } from './schema.js';
 import { Searcher } from './search.js';
@@ -66,8 +72,12 @@ export class SqliteCatalog implements Catalog {
       throw error;
     }
     for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(keyOf(resource));
+    if (entries.some(({ erasure }) => erasure !== undefined)) this.forget();
     const last = entries.at(-1)!;
-    const added = entries.reduce((sum, { versions }) => sum + versions.length, 0);
+    const added = entries.reduce(
+      (sum, { versions, erasure }) => sum + versions.length + (erasure === undefined ? 0 : 1),
+      0,
+    );
     this.newest = { seq: last.seq, leafCount: this.newest.leafCount + added, time: last.time };
   }
 
@@ -154,6 +164,46 @@ export class SqliteCatalog implements Catalog {
     await writer.ask({ kind: 'put-state', key, value: Uint8Array.from(value) });
   }
 
+  async amend(amendment: Amendment): Promise<void> {
+    const writer = await this.livingWriter();
+    try {
+      await writer.ask({ kind: 'amend', amendment: ownBytes(amendment) });
+    } finally {
+      this.forget();
+    }
+  }
+
+  erasures(fromSeq: number): LoggedErasure[] {
+    return loggedErasures(this.db, fromSeq);
+  }
+
+  async sweep(): Promise<void> {
+    // Step by step, so that entries are appended in between.
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const writer = await this.livingWriter();
+      after = await writer.ask({ kind: 'sweep', after });
+    }
+    this.forget();
+  }
+
+  compartmentKeys(after: Term | undefined, limit: number): CompartmentKey[] {
+    return this.db
+      .prepare('SELECT name, wrapped FROM compartment WHERE name > ? ORDER BY name LIMIT ?')
+      .all([after ?? new Uint8Array(0), limit])
+      .map(([compartment, wrapped]) => ({ compartment: compartment as Buffer, wrapped: wrapped as Buffer }));
+  }
+
+  states(after: string | undefined, limit: number): StateValue[] {
+    return this.db
+      .prepare(`SELECT key, value FROM state WHERE key > ? AND key NOT GLOB 'sqlite/*' ORDER BY key LIMIT ?`)
+      .all([after ?? '', limit])
+      .map(([key, value]) => ({ key: key as string, value: value as Buffer }));
+  }
+
+  entries(from: number, until: number): AsyncIterable<Entry> {
+    return exportEntries(this.file, from, Math.min(until, this.newest.seq + 1));
+  }
+
   async size(): Promise<{ versions: number; terms: number; sizeBytes: number }> {
     const [terms] = this.db.prepare('SELECT count(*) FROM term').get([])!;
     const sizes = await Promise.all(['', '-wal'].map((ending) => stat(this.file + ending).catch(() => ({ size: 0 }))));
@@ -164,6 +214,12 @@ export class SqliteCatalog implements Catalog {
   async close(): Promise<void> {
     await this.writer.close();
     this.db.close();
+  }
+
+  /** What was remembered of earlier versions may not hold any more. */
+  private forget(): void {
+    this.recent.clear();
+    this.searcher.forget();
   }
 
   /** A thread that ended (it ran out of memory, say) is replaced; SQLite rolls back what it had not committed. */
@@ -198,4 +254,12 @@ export class SqliteCatalog implements Catalog {
 
 function keyOf(term: Term): string {
   return Buffer.from(term.buffer, term.byteOffset, term.byteLength).toString('latin1');
+}
+
+/** The same with bytes of its own: a view would drag the whole buffer under it across to the writer's thread. */
+function ownBytes<T>(value: T): T {
+  if (value instanceof Uint8Array) return Uint8Array.from(value) as T;
+  if (Array.isArray(value)) return value.map(ownBytes) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, ownBytes(part as unknown)])) as T;
 }

@@ -1,7 +1,7 @@
 /**
  * A version as `content.body` keeps it: one byte string, because SQLite hands out one column much faster than nine.
  *
- * `u8 flags (1: deleted, 2: has a block) ‖ u32 versionId ‖ f64 lastUpdated ‖ f64 seq ‖ f64 leafIndex ‖ resource (16) ‖ digest (32, with flag 2) ‖ u16 wraps ‖
+ * `u8 flags (1: deleted, 2: has a block, 4: erased, 8: tombstone) ‖ u32 versionId ‖ f64 lastUpdated ‖ f64 seq ‖ f64 leafIndex ‖ resource (16) ‖ digest (32, with flag 2) ‖ u16 wraps ‖
  * wraps (56 each) ‖ header`, little-endian.
  */
 import type { VersionRecord, VersionRow } from '../catalog.js';
@@ -9,7 +9,12 @@ import { packWraps, unpackWraps } from './packed-entries.js';
 
 const fixedBytes = 45;
 
-export function packBody(version: VersionRecord, seq: number, leafIndex: number): Uint8Array {
+/** @param version the parts that a body has; its terms, links and leaf are kept elsewhere. */
+export function packBody(
+  version: Omit<VersionRecord, 'terms' | 'links' | 'leaf'>,
+  seq: number,
+  leafIndex: number,
+): Uint8Array {
   const wraps = packWraps(version.keyWraps);
   const { block, header } = version;
   const blockBytes = block?.byteLength ?? 0;
@@ -27,6 +32,26 @@ export function packBody(version: VersionRecord, seq: number, leafIndex: number)
   return body;
 }
 
+/** What is left of an erased version, or stands for the tombstone of an erasure. */
+export function packErasedBody(place: {
+  readonly leafIndex: number;
+  readonly seq: number;
+  readonly lastUpdated: number;
+  readonly isTombstone: boolean;
+}): Uint8Array {
+  const { leafIndex, seq, lastUpdated, isTombstone } = place;
+  const nothing = {
+    resource: new Uint8Array(16),
+    versionId: 0,
+    isDeleted: true,
+    keyWraps: [],
+    header: new Uint8Array(0),
+  };
+  const body = packBody({ ...nothing, lastUpdated }, seq, leafIndex);
+  body[0]! |= isTombstone ? 4 | 8 : 4;
+  return body;
+}
+
 export function unpackBody(body: Buffer): VersionRow {
   const hasBlock = (body[0]! & 2) !== 0;
   const wrapsAt = fixedBytes + (hasBlock ? 32 : 0);
@@ -41,5 +66,7 @@ export function unpackBody(body: Buffer): VersionRow {
     ...(hasBlock ? { block: body.subarray(fixedBytes, wrapsAt) } : {}),
     keyWraps: unpackWraps(body.subarray(wrapsAt + 2, headerAt)),
     header: body.subarray(headerAt),
+    ...((body[0]! & 4) === 0 ? {} : { isErased: true }),
+    ...((body[0]! & 8) === 0 ? {} : { isTombstone: true }),
   };
 }

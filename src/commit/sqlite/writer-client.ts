@@ -7,7 +7,7 @@ import type { WriterReply, WriterRequest } from './writer.js';
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 interface Waiting {
-  readonly resolve: () => void;
+  readonly resolve: (next: string | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -39,10 +39,10 @@ export class WriterClient {
   }
 
   /**
-   * Resolves when it is done, and durable.
+   * Resolves when it is done, and durable; of a step of a sweep, with the beginning of the next.
    * @throws AppendConflict; CatalogUnavailable, also when the thread ended before it answered: then it may have been done or not.
    */
-  ask(request: Unnumbered<WriterRequest>, transfer: readonly ArrayBuffer[] = []): Promise<void> {
+  ask(request: Unnumbered<WriterRequest>, transfer: readonly ArrayBuffer[] = []): Promise<string | undefined> {
     if (this.failure !== undefined) return Promise.reject(new CatalogUnavailable(this.failure.message));
     const id = this.nextId;
     this.nextId += 1;
@@ -59,10 +59,10 @@ export class WriterClient {
     await exit;
   }
 
-  private settle({ id, failure }: WriterReply): void {
+  private settle({ id, next, failure }: WriterReply): void {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
-    if (failure === undefined) waiting?.resolve();
+    if (failure === undefined) waiting?.resolve(next);
     else if (failure.kind === 'conflict') waiting?.reject(new AppendConflict(failure.message));
     else waiting?.reject(new CatalogUnavailable(failure.message));
   }

@@ -4,7 +4,7 @@
  * A thread of its own, so that inserting and syncing never hold up the event loop that answers requests.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppendConflict } from '../catalog.js';
+import { AppendConflict, type Amendment } from '../catalog.js';
 import { Connection } from './connection.js';
 import { EntryWriter } from './entry-writer.js';
 import { unpackEntries } from './packed-entries.js';
@@ -13,10 +13,14 @@ import { schema, schemaVersion, writerPragmas } from './schema.js';
 export type WriterRequest =
   | { readonly id: number; readonly kind: 'append'; readonly entries: ArrayBuffer }
   | { readonly id: number; readonly kind: 'put-state'; readonly key: string; readonly value: Uint8Array }
+  | { readonly id: number; readonly kind: 'amend'; readonly amendment: Amendment }
+  | { readonly id: number; readonly kind: 'sweep'; readonly after: string }
   | { readonly id: number; readonly kind: 'close' };
 
 export interface WriterReply {
   readonly id: number;
+  /** Of a step of a sweep: where the next one begins. */
+  readonly next?: string;
   readonly failure?: { readonly kind: 'conflict' | 'unavailable'; readonly message: string };
 }
 
@@ -30,8 +34,8 @@ const writer = new EntryWriter(db);
 
 port.on('message', (request: WriterRequest) => {
   try {
-    handle(request);
-    port.postMessage({ id: request.id } satisfies WriterReply);
+    const next = handle(request);
+    port.postMessage({ id: request.id, ...(next === undefined ? {} : { next }) } satisfies WriterReply);
   } catch (error) {
     const kind = error instanceof AppendConflict ? 'conflict' : 'unavailable';
     port.postMessage({ id: request.id, failure: { kind, message: (error as Error).message } } satisfies WriterReply);
@@ -50,13 +54,21 @@ function checkVersion(): void {
   }
 }
 
-function handle(request: WriterRequest): void {
+function handle(request: WriterRequest): string | undefined {
   switch (request.kind) {
     case 'append':
-      return writer.append(unpackEntries(request.entries));
+      writer.append(unpackEntries(request.entries));
+      return undefined;
     case 'put-state':
-      return writer.putState(request.key, request.value);
+      writer.putState(request.key, request.value);
+      return undefined;
+    case 'amend':
+      writer.amend(request.amendment);
+      return undefined;
+    case 'sweep':
+      return writer.sweep(request.after);
     case 'close':
-      return db.close();
+      db.close();
+      return undefined;
   }
 }
