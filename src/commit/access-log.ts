@@ -28,6 +28,8 @@ export interface AccessRecord {
   readonly patients: readonly string[];
   /** Block number at which consent was decided; absent where no decision was needed. */
   readonly block?: number;
+  /** What was searched for, as in the URL below the base; absent where a single resource was named. */
+  readonly query?: string;
 }
 
 export interface AccessLog {

@@ -23,6 +23,7 @@ type Packed = readonly [
   entities: readonly string[],
   patients: readonly string[],
   block: number | null,
+  query?: string,
 ];
 
 export interface SealedAccess {
@@ -44,6 +45,7 @@ export function sealAccess(key: Uint8Array, number: number, before: Uint8Array, 
     record.entities,
     record.patients,
     record.block ?? null,
+    ...((record.query === undefined ? [] : [record.query]) as [string?]),
   ];
   const nonce = randomBytes(nonceBytes);
   const sealed = Buffer.concat([nonce, sealBytes(key, nonce, place(number), Buffer.from(JSON.stringify(packed)))]);
@@ -75,7 +77,7 @@ export function nextAccess(
 /** @throws SealBroken when it is not record `number` of this log. */
 export function openAccess(key: Uint8Array, number: number, sealed: Buffer): AccessRecord {
   const opened = openBytes(key, sealed.subarray(0, nonceBytes), place(number), sealed.subarray(nonceBytes));
-  const [time, requestId, actor, client, purpose, interaction, outcome, entities, patients, block] = JSON.parse(
+  const [time, requestId, actor, client, purpose, interaction, outcome, entities, patients, block, query] = JSON.parse(
     opened.toString('utf8'),
   ) as Packed;
   return {
@@ -89,6 +91,7 @@ export function openAccess(key: Uint8Array, number: number, sealed: Buffer): Acc
     entities,
     patients,
     ...(block === null ? {} : { block }),
+    ...(query === undefined ? {} : { query }),
   };
 }
 

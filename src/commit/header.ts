@@ -44,7 +44,11 @@ type PackedHeader = readonly [
   author: string | null,
   period: readonly [number | null, number | null] | null,
   sortKeys: unknown,
-  related?: readonly [references: readonly string[], authors: readonly string[]],
+  related?: readonly [
+    references: readonly string[],
+    authors: readonly string[],
+    elementLabels?: readonly (readonly PackedCoding[])[],
+  ],
 ];
 
 const deletedFlag = 4;
@@ -110,6 +114,7 @@ export class HeaderCodec {
         ...(period === null ? {} : { dataPeriod: [period[0] ?? -Infinity, period[1] ?? Infinity] as const }),
         ...(related === undefined || related[0].length === 0 ? {} : { references: related[0] }),
         ...(related === undefined || related[1].length === 0 ? {} : { authors: related[1] }),
+        ...(related?.[2] === undefined ? {} : { elementLabels: related[2].map((set) => set.map(unpackCoding)) }),
       },
       level: (flags & 3) as ValidationLevel,
       leafOpening: opened.subarray(1, receiptAt),
@@ -127,7 +132,12 @@ function place(resource: Term, versionId: number): Uint8Array {
 }
 
 /** Nothing at all for the many records that refer to none and name no author. */
-function packRelated({ references = [], authors = [] }: RecordAttributes): [] | [NonNullable<PackedHeader[11]>] {
+function packRelated({
+  references = [],
+  authors = [],
+  elementLabels,
+}: RecordAttributes): [] | [NonNullable<PackedHeader[11]>] {
+  if (elementLabels !== undefined) return [[references, authors, elementLabels.map((set) => set.map(packCoding))]];
   return references.length + authors.length === 0 ? [] : [[references, authors]];
 }
 

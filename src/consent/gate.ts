@@ -47,6 +47,8 @@ export interface RecordAttributes {
   readonly references?: readonly string[];
   /** Authors that the record itself names (author, performer, recorder, asserter), beside the one who wrote it here. */
   readonly authors?: readonly string[];
+  /** Distinct sets of labels that stand at elements of the record; absent when none does. */
+  readonly elementLabels?: readonly (readonly Coding[])[];
 }
 
 export interface ConsentDecision {

@@ -11,7 +11,8 @@ import { matchesPlan, type Indexed } from './search/matches-plan.js';
 import { parseSearch } from './search/query.js';
 import type { FhirServices } from './services.js';
 
-type AccessServices = Pick<FhirServices, 'gate' | 'opened' | 'search' | 'extractor' | 'names'>;
+/** What a decision on one version needs. */
+export type AccessServices = Pick<FhirServices, 'gate' | 'opened' | 'search' | 'extractor' | 'names'>;
 
 const permissionNames: Record<Permission, string> = {
   c: 'create',
@@ -38,16 +39,30 @@ export function mayRead(
   principal: Principal,
   permission: Permission,
   row: VersionRow,
+  action: ConsentAction = 'access',
 ): boolean | Promise<boolean> {
   const { attributes } = services.opened.header(row);
   const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
   if (grant.kind === 'none') return false;
-  const consent = permits(services, principal, 'access', attributes);
+  const consent = permits(services, principal, action, attributes);
   if (grant.kind === 'all') return consent;
   const context = grant.alternatives.filter((alternative) => isInContext(alternative, principal, attributes));
   if (context.length === 0) return false;
   if (context.some(({ filter }) => filter === undefined)) return consent;
   return narrowed(services, context, row, consent);
+}
+
+/** Whether the scopes cover the version as far as can be told without opening it: what `mayRead` refuses then, consent refuses. */
+export function isInScope(
+  { opened }: Pick<FhirServices, 'opened'>,
+  principal: Principal,
+  permission: Permission,
+  row: VersionRow,
+): boolean {
+  const { attributes } = opened.header(row);
+  const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
+  if (grant.kind === 'none') return false;
+  return grant.kind === 'all' || grant.alternatives.some((one) => isInContext(one, principal, attributes));
 }
 
 async function narrowed(

@@ -8,6 +8,7 @@ import { bodyResource, type PathParameters } from './interactions/interaction.js
 import type { Operation, OperationLevel } from './operations/operation.js';
 import type { Context, FhirRequest, FhirResponse, Method } from './request.js';
 import { routes, type Route } from './routes.js';
+import { withRefusals } from './refusals.js';
 import type { FhirServices } from './services.js';
 
 export interface Router {
@@ -26,7 +27,7 @@ export function createRouter(services: FhirServices): Router {
   const ways = waysByLength(routes);
   const operations = new Map(services.operations.map((operation) => [operation.name, operation]));
 
-  async function handle(request: FhirRequest, context: Context): Promise<FhirResponse> {
+  async function route(request: FhirRequest, context: Context): Promise<FhirResponse> {
     const { path } = request;
     const last = path.length === 0 ? '' : path[path.length - 1];
     if (last.startsWith('$')) return runOperation(request, context, last.slice(1));
@@ -40,6 +41,8 @@ export function createRouter(services: FhirServices): Router {
     }
     throw notFound(path, services);
   }
+
+  const handle = withRefusals(services, route);
 
   async function bundle(request: FhirRequest, context: Context): Promise<FhirResponse> {
     const { resourceType, type, entry = [] } = bodyResource(request, undefined);

@@ -2,10 +2,13 @@
 import { STATUS_CODES } from 'node:http';
 import { fhirError } from '../../base/outcome.js';
 import type { HistoryRequest, VersionRow } from '../../commit/catalog.js';
-import { hasScope, mayRead, requireScope } from '../access.js';
+import { hasScope, isInScope, mayRead, requireScope } from '../access.js';
+import { highWaterMark } from '../bundle/high-water.js';
+import { noteDenied } from '../denials.js';
 import type { Context, FhirRequest, FhirResponse, Query } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { shapeOf, shapeResource } from '../summary/shape.js';
+import { contentOf } from '../visible-content.js';
 import { unknown } from '../write/targets.js';
 import { readInstant } from './instant.js';
 import { instanceOf, type Interaction } from './interaction.js';
@@ -73,7 +76,7 @@ async function history(
       const { resourceType, id } = services.opened.header(row);
       const content = row.isDeleted
         ? undefined
-        : shapeResource(services.definitions, shape, await services.opened.text(row));
+        : shapeResource(services.definitions, shape, await contentOf(services, context.principal, row));
       return {
         fullUrl: `${context.baseUrl}/${resourceType}/${id}`,
         ...(content === undefined ? {} : { resource: content }),
@@ -98,11 +101,13 @@ async function history(
     const rest = shaping.map(([name, value]) => `&${name}=${encodeURIComponent(value)}`).join('');
     link.push({ relation: 'next', url: `${self}?_cursor=${page.next}${rest}` });
   }
+  const meta = highWaterMark(page.rows.map((row) => services.opened.header(row).attributes.securityLabels));
   const isWhole = page.next === undefined && wanted.cursor === undefined;
   return {
     status: 200,
     resource: {
       resourceType: 'Bundle',
+      ...(meta === undefined ? {} : { meta }),
       type: 'history',
       ...(isWhole ? { total: page.rows.length } : {}),
       link,
@@ -175,7 +180,11 @@ async function pageOf(
     });
     for (const row of found) {
       if (at !== undefined && !(await wasCurrent(services, row, at, asOf))) continue;
-      if (!(await mayRead(services, context.principal, scope.resource === undefined ? 's' : 'r', row))) continue;
+      const permission = scope.resource === undefined ? 's' : 'r';
+      if (!(await mayRead(services, context.principal, permission, row))) {
+        if (isInScope(services, context.principal, permission, row)) noteDenied(context, row);
+        continue;
+      }
       if (rows.length === wanted.count) {
         const last = rows[rows.length - 1].leafIndex;
         return { rows, next: services.cursors.seal({ asOf, before: last, since, at } satisfies HistoryPosition, path) };

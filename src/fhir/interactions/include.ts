@@ -1,11 +1,13 @@
 /** `_include` and `_revinclude`, also iterated. Spec: https://hl7.org/fhir/R4/search.html#include */
 import type { Term } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
-import { mayRead } from '../access.js';
+import { isInScope, mayRead } from '../access.js';
+import { noteDenied } from '../denials.js';
 import type { Context } from '../request.js';
 import { revincludePlan, type Include } from '../search/include.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
+import { stillMatches, visibleLinks } from './partial-match.js';
 
 /** Included resources of one page at most. */
 const mostIncluded = 5_000;
@@ -28,9 +30,13 @@ export async function included(
     const next: VersionRow[] = [];
     const take = async (row: VersionRow | undefined, include: Include) => {
       if (row === undefined || row.isDeleted || all.length + next.length >= mostIncluded) return;
-      if (seen.has(keyOf(row.resource)) || !(await mayRead(services, context.principal, 'r', row))) return;
+      if (seen.has(keyOf(row.resource))) return;
       const { resourceType } = services.opened.header(row);
       if (include.target !== undefined && include.target !== resourceType) return;
+      if (!(await mayRead(services, context.principal, 'r', row))) {
+        if (isInScope(services, context.principal, 'r', row)) noteDenied(context, row);
+        return;
+      }
       seen.add(keyOf(row.resource));
       next.push(row);
     };
@@ -38,7 +44,7 @@ export async function included(
       if (round > 0 && !include.iterate) continue;
       for (const row of fresh) {
         if (!isSource(services, include, row)) continue;
-        for (const { target } of await services.catalog.linksOf(row.leafIndex, include.links)) {
+        for (const { target } of await visibleLinks(services, context.principal, row, include.links)) {
           await take(await services.catalog.current(target, asOf), include);
         }
       }
@@ -52,7 +58,8 @@ export async function included(
       );
       const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded });
       for (const row of found)
-        await take(row, { ...include, target: include.source === '*' ? undefined : include.source });
+        if (await stillMatches(services, context.principal, { plan }, row))
+          await take(row, { ...include, target: include.source === '*' ? undefined : include.source });
     }
     all.push(...next);
     fresh = next;

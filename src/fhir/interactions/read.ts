@@ -3,7 +3,8 @@ import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { requireScope } from '../access.js';
 import type { FhirRequest, FhirResponse } from '../request.js';
-import type { FhirServices } from '../services.js';
+import type { Principal } from '../../consent/gate.js';
+import { contentOf, type ContentServices } from '../visible-content.js';
 import { shapeOf, shaped } from '../summary/shape.js';
 import { unknown } from '../write/targets.js';
 import { instanceOf, versionIdOf, type Interaction } from './interaction.js';
@@ -17,18 +18,22 @@ export const read: Interaction = async (services, request, context, parameters) 
   const row = found instanceof Promise ? await found : found;
   if (row === undefined || !(await release(services, context, 'read', row))) throw unknown(type, id);
   if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
-  return nativeIfWanted(request, shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row)));
+  return nativeIfWanted(
+    request,
+    shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row, context.principal)),
+  );
 };
 
 /** The version, or 304 when the client has it already. */
 export async function notModifiedOr(
-  { opened }: Pick<FhirServices, 'opened'>,
+  services: ContentServices,
   request: FhirRequest,
   row: VersionRow,
+  principal: Principal,
 ): Promise<FhirResponse> {
   const headers = { versionId: String(row.versionId), lastModified: row.lastUpdated };
   if (isKnown(request, row)) return { status: 304, ...headers };
-  return { status: 200, ...headers, resource: opened.peek(row) ?? (await opened.text(row)) };
+  return { status: 200, ...headers, resource: await contentOf(services, principal, row) };
 }
 
 function isKnown({ ifNoneMatch, ifModifiedSince }: FhirRequest, row: VersionRow): boolean {

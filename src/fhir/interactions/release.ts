@@ -1,7 +1,9 @@
 /** The last step before something leaves: the decision, and its durable record. */
 import type { VersionRow } from '../../commit/catalog.js';
+import type { ConsentAction } from '../../consent/gate.js';
 import { mayRead } from '../access.js';
 import { recordAccess } from '../access-record.js';
+import { takeDenied } from '../denials.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
 
@@ -10,21 +12,44 @@ export type ReleaseServices = Pick<
   'gate' | 'opened' | 'search' | 'extractor' | 'names' | 'accessLog' | 'clock'
 >;
 
-/** Decides on one version; resolves when the record of the access (or refusal) is durable. */
+/**
+ * Decides on one version; resolves when the record of the access (or refusal) is durable.
+ * @param action `disclose` where the version is passed on to others (export, sharing).
+ */
 export async function release(
   services: ReleaseServices,
   context: Context,
   interaction: string,
   row: VersionRow,
+  action: ConsentAction = 'access',
 ): Promise<boolean> {
-  const decision = mayRead(services, context.principal, 'r', row);
+  const decision = mayRead(services, context.principal, 'r', row, action);
   const permit = typeof decision === 'boolean' ? decision : await decision;
   await recordRelease(services, context, interaction, permit ? 'permit' : 'deny', [row]);
   return permit;
 }
 
-/** Writes down what leaves (or is refused); resolves when that is durable. */
-export function recordRelease(
+/** Names in one record at most. */
+const mostEntities = 1_000;
+
+/** Writes down what leaves (or is refused), and what was left out on the way (denials.ts); resolves when that is durable. */
+export async function recordRelease(
+  services: Pick<FhirServices, 'accessLog' | 'clock' | 'opened'>,
+  context: Context,
+  interaction: string,
+  outcome: 'permit' | 'deny',
+  rows: readonly VersionRow[],
+): Promise<void> {
+  const denied = takeDenied(context);
+  if (denied.length === 0) return recordRows(services, context, interaction, outcome, rows);
+  const records = [recordRows(services, context, interaction, outcome, rows)];
+  for (let at = 0; at < denied.length; at += mostEntities) {
+    records.push(recordRows(services, context, interaction, 'deny', denied.slice(at, at + mostEntities)));
+  }
+  await Promise.all(records);
+}
+
+function recordRows(
   services: Pick<FhirServices, 'accessLog' | 'clock' | 'opened'>,
   context: Context,
   interaction: string,

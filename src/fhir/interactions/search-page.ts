@@ -6,11 +6,13 @@
  */
 import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
-import { mayRead } from '../access.js';
+import { isInScope, mayRead } from '../access.js';
+import { noteDenied } from '../denials.js';
 import { Slices } from '../pause.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
+import { stillMatches } from './partial-match.js';
 import { sortRows } from './sort-rows.js';
 import { followsLinks, VisibleChains } from './visible-chains.js';
 
@@ -109,7 +111,7 @@ async function sortedPage(
   offset: number,
 ): Promise<Page> {
   const matches = await allMatches(services, context, query, asOf, 'newest');
-  const sorted = await sortRows(services, query, matches);
+  const sorted = await sortRows(services, context.principal, query, matches);
   const rows = sorted.slice(offset, offset + count);
   const isWhole = offset === 0 && sorted.length <= count;
   return {
@@ -148,13 +150,14 @@ async function allMatches(
 /** Matches in the store's order, without those that the principal may not see or that only seemed to match. */
 async function* visible(
   services: FhirServices,
-  { principal }: Context,
+  context: Context,
   { plan, recheck, accepts }: PageQuery,
   asOf: number,
   order: 'newest' | 'oldest',
   step: number,
   from: number | undefined,
 ): AsyncGenerator<VersionRow> {
+  const { principal } = context;
   const chains = followsLinks(plan) ? new VisibleChains(services, principal, asOf) : undefined;
   let after = from;
   for (;;) {
@@ -167,10 +170,14 @@ async function* visible(
     });
     for (const row of found) {
       const decision = mayRead(services, principal, 's', row);
-      if (!(typeof decision === 'boolean' ? decision : await decision)) continue;
+      if (!(typeof decision === 'boolean' ? decision : await decision)) {
+        if (isInScope(services, principal, 's', row)) noteDenied(context, row);
+        continue;
+      }
       if (chains !== undefined && !(await chains.hold(plan, row))) continue;
       if (accepts !== undefined && !accepts(row)) continue;
-      if (recheck !== undefined && !recheck((await services.opened.text(row)).value())) continue;
+      const isSure = recheck === undefined && services.opened.header(row).attributes.elementLabels === undefined;
+      if (!isSure && !(await stillMatches(services, principal, { plan, recheck }, row))) continue;
       yield row;
     }
     if (found.length < step) return;

@@ -58,7 +58,7 @@ async function search(
   const lenient = resumed?.lenient ?? request.prefer.handling === 'lenient';
   const parsed = parseSearch(searchContext, type, params, lenient ? 'lenient' : 'strict');
   const asOf = resumed?.asOf ?? services.catalog.head().seq;
-  const query = await settledQuery(services, parsed, asOf);
+  const query = await settledQuery(services, context.principal, parsed, asOf);
   const page = await findPage(services, context, query, countOf(services, query), asOf, resumed);
   const extra = await included(services, context, query, page.rows, asOf);
   await recordRelease(services, context, type === undefined ? 'search-system' : 'search-type', 'permit', [

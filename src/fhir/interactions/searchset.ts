@@ -1,16 +1,18 @@
 /** The Bundle that answers a search. Spec: https://hl7.org/fhir/R4/bundle.html#searchset */
 import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
+import { highWaterMark } from '../bundle/high-water.js';
 import { outcomeOf } from '../outcome.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { shapeResource, type Shape } from '../summary/shape.js';
+import { contentOf } from '../visible-content.js';
 import type { Page } from './search-page.js';
 
 export async function searchset(
   services: FhirServices,
-  { baseUrl }: Context,
+  { baseUrl, principal }: Context,
   query: Pick<SearchQuery, 'summary' | 'elements' | 'ignored'>,
   page: Page,
   included: readonly VersionRow[],
@@ -23,7 +25,7 @@ export async function searchset(
   };
   const entryOf = async (row: VersionRow, mode: 'match' | 'include') => {
     const { resourceType, id } = services.opened.header(row);
-    const text = services.opened.peek(row) ?? (await services.opened.text(row));
+    const text = await contentOf(services, principal, row);
     const resource = shapeResource(services.definitions, shape, text);
     return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: { mode } };
   };
@@ -31,10 +33,13 @@ export async function searchset(
     ...page.rows.map((row) => entryOf(row, 'match')),
     ...included.map((row) => entryOf(row, 'include')),
   ]);
+  const labels = [...page.rows, ...included].map((row) => services.opened.header(row).attributes.securityLabels);
+  const meta = highWaterMark(labels);
   const notes = ignored.length === 0 ? [] : [{ resource: outcomeOf(ignored), search: { mode: 'outcome' } }];
   const all = [...entry, ...notes];
   return {
     resourceType: 'Bundle',
+    ...(meta === undefined ? {} : { meta }),
     type: 'searchset',
     ...(page.total === undefined ? {} : { total: page.total }),
     link,

@@ -4,18 +4,21 @@ import { Slices } from '../pause.js';
 import type { SearchQuery } from '../search/query.js';
 import { compareSorted } from '../search/sort.js';
 import type { SortKey, SortKeys } from '../search/sort-keys.js';
-import type { FhirServices } from '../services.js';
+import type { Principal } from '../../consent/gate.js';
+import { contentOf } from '../visible-content.js';
+import { seenInPart, type PartialServices } from './partial-match.js';
 
 /** The matches in the order that the query wants; equal ones newest first, as they came. */
 export async function sortRows(
-  services: Pick<FhirServices, 'opened'>,
+  services: PartialServices,
+  principal: Principal,
   { sort }: Pick<SearchQuery, 'sort'>,
   rows: readonly VersionRow[],
 ): Promise<VersionRow[]> {
   const slices = new Slices();
   const keyed: { row: VersionRow; keys: (SortKey | undefined)[] }[] = [];
   for (const row of rows) {
-    keyed.push({ row, keys: await keysOf(services, sort, row) });
+    keyed.push({ row, keys: await keysOf(services, principal, sort, row) });
     await slices.turn();
   }
   const compare = compareSorted(sort);
@@ -23,18 +26,20 @@ export async function sortRows(
 }
 
 async function keysOf(
-  { opened }: Pick<FhirServices, 'opened'>,
+  services: PartialServices,
+  principal: Principal,
   sort: SearchQuery['sort'],
   row: VersionRow,
 ): Promise<(SortKey | undefined)[]> {
-  const { id, sortKeys } = opened.header(row);
+  const { id, ...header } = services.opened.header(row);
+  const sortKeys = (await seenInPart(services, principal, row))?.sortKeys ?? header.sortKeys;
   const keys: (SortKey | undefined)[] = [];
   for (const criterion of sort) {
     if (criterion.by === 'lastUpdated') keys.push(row.lastUpdated);
     else if (criterion.by === 'id') keys.push(id);
     else {
       const key = criterion.keyFromHeader((sortKeys ?? {}) as SortKeys);
-      keys.push(key === 'unknown' ? criterion.keyOf((await opened.text(row)).value()) : key);
+      keys.push(key === 'unknown' ? criterion.keyOf((await contentOf(services, principal, row)).value()) : key);
     }
   }
   return keys;

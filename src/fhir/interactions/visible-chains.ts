@@ -9,8 +9,9 @@ import type { Principal } from '../../consent/gate.js';
 import { mayRead } from '../access.js';
 import type { Plan } from '../search/plan.js';
 import type { FhirServices } from '../services.js';
+import { stillMatches, visibleLinks, type PartialServices } from './partial-match.js';
 
-type ChainServices = Pick<FhirServices, 'catalog' | 'gate' | 'opened' | 'search' | 'extractor' | 'names'>;
+type ChainServices = PartialServices & Pick<FhirServices, 'search' | 'names'>;
 
 /** Resources that one link of a chain is looked at for; beyond, the chain is taken to be hidden. */
 const mostLinked = 1_000;
@@ -54,7 +55,7 @@ export class VisibleChains {
       return false;
     }
     if (plan.kind === 'link-to') {
-      const links = await this.services.catalog.linksOf(row.leafIndex, plan.params);
+      const links = await visibleLinks(this.services, this.principal, row, plan.params);
       if (links.length === 0) return false;
       const names = links.map(({ target }) => target);
       return this.someVisible({ kind: 'and', of: [{ kind: 'resource', names }, plan.target] }, plan.target);
@@ -72,6 +73,7 @@ export class VisibleChains {
     const { catalog } = this.services;
     for (const row of await catalog.search({ plan, asOf: this.asOf, order: 'newest', limit: mostLinked })) {
       if (!(await mayRead(this.services, this.principal, 's', row))) continue;
+      if (!(await stillMatches(this.services, this.principal, { plan }, row))) continue;
       if (!followsLinks(inner) || (await this.hold(inner, row))) return true;
     }
     return false;

@@ -19,5 +19,8 @@ export const vread: Interaction = async (services, request, context, parameters)
     throw fhirError(404, 'not-found', `${type}/${id}/_history/${versionId.slice(0, 64)} is not known.`);
   }
   if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} was deleted in version ${versionId}.`);
-  return nativeIfWanted(request, shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row)));
+  return nativeIfWanted(
+    request,
+    shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row, context.principal)),
+  );
 };

@@ -5,6 +5,7 @@ import { requireScope } from '../access.js';
 import { instanceOf, type Interaction } from '../interactions/interaction.js';
 import { release } from '../interactions/release.js';
 import { structuredCopy } from '../patch/json-patch.js';
+import { contentOf } from '../visible-content.js';
 import { unknown } from '../write/targets.js';
 import { write } from '../write/write.js';
 import type { Operation } from './operation.js';
@@ -35,7 +36,7 @@ function readMeta(): Interaction {
         ? await services.catalog.current(name, services.catalog.head().seq)
         : await services.catalog.version(name, Number(parameters.versionId) || 0);
     if (row === undefined || row.isDeleted || !(await release(services, context, 'meta', row))) throw unknown(type, id);
-    return answer((await services.opened.text(row)).value());
+    return answer((await contentOf(services, context.principal, row)).value());
   };
 }
 

@@ -8,6 +8,7 @@ import { instanceOf, isPresentation, type PathParameters } from '../interactions
 import { release } from '../interactions/release.js';
 import type { Context, FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
+import { hiddenLabels } from '../visible-content.js';
 import { unknown } from '../write/targets.js';
 import type { Operation } from './operation.js';
 
@@ -60,7 +61,10 @@ async function releasedVersion(
       : isNumber
         ? await services.catalog.version(resource, Number(versionId))
         : undefined;
-  if (row === undefined || !(await release(services, context, name, row))) throw unknown(type, id);
+  const action = name === 'disclose' ? 'disclose' : 'access';
+  if (row === undefined || !(await release(services, context, name, row, action))) throw unknown(type, id);
+  // A proof is of the whole, and of its number of elements: who sees a part gets none.
+  if ((await hiddenLabels(services, context.principal, row, action)).size > 0) throw unknown(type, id);
   return row;
 }
 

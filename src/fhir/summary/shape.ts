@@ -4,8 +4,9 @@
  * Spec: https://hl7.org/fhir/R4/search.html#summary, #elements
  */
 import { fhirError } from '../../base/outcome.js';
-import type { Coding, Resource } from '../../base/resource.js';
+import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
+import { subsetted } from '../inline-labels.js';
 import { resourceOf, type JsonText } from '../json-text.js';
 import type { FhirResponse, Query } from '../request.js';
 import { summaryOf } from './summary-elements.js';
@@ -18,11 +19,6 @@ export interface Shape {
 }
 
 const whole: Shape = {};
-const subsetted: Coding = {
-  system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue',
-  code: 'SUBSETTED',
-  display: 'subsetted',
-};
 
 /** @throws FhirError 400 `invalid` for a `_summary` that is none of true, text, data, count, false. */
 export function shapeOf(query: Query): Shape {
@@ -75,7 +71,10 @@ export function shapeResource(
         wanted.has(name) || wanted.has(choiceBase(definitions, value.resourceType, name)) || mandatory.has(name),
     );
   }
-  return { ...part, meta: { ...part.meta, tag: [...(part.meta?.tag ?? []), subsetted] } };
+  return {
+    ...part,
+    meta: { ...part.meta, tag: [...(part.meta?.tag ?? []).filter(({ code }) => code !== subsetted.code), subsetted] },
+  };
 }
 
 function pick(resource: Resource, keep: (name: string) => boolean): Resource {

@@ -1,10 +1,11 @@
 /** What a client hears of a write: status, headers, and as much content as it prefers. */
 import { allOk, outcomeOf } from '../outcome.js';
 import type { Context, FhirRequest, FhirResponse } from '../request.js';
-import type { FhirServices } from '../services.js';
+import type { Principal } from '../../consent/gate.js';
+import { contentOf, type ContentServices } from '../visible-content.js';
 import type { Written } from './operation.js';
 
-export type AnswerServices = Pick<FhirServices, 'opened'>;
+export type AnswerServices = ContentServices;
 
 const statuses: Record<Written['result'], number> = {
   created: 201,
@@ -41,7 +42,7 @@ export async function answerOf(
     lastModified: row.lastUpdated,
     location: result === 'updated' ? undefined : location,
     headers: result === 'updated' ? { 'Content-Location': location } : undefined,
-    resource: await contentFor(services, request, written),
+    resource: await contentFor(services, request, context.principal, written),
     ...(written.issues.length === 0 ? {} : { outcome: outcomeOf(written.issues) }),
   };
 }
@@ -49,11 +50,12 @@ export async function answerOf(
 async function contentFor(
   services: AnswerServices,
   { prefer }: Pick<FhirRequest, 'prefer'>,
+  principal: Principal,
   { row, text, issues, result, resourceType, id }: Written,
 ): Promise<FhirResponse['resource']> {
   if (prefer.return === 'minimal' || row === undefined) return undefined;
   if (prefer.return === 'OperationOutcome') {
     return issues.length > 0 ? outcomeOf(issues) : allOk(`${resourceType}/${id} is ${result}.`);
   }
-  return text ?? services.opened.text(row);
+  return text ?? contentOf(services, principal, row);
 }

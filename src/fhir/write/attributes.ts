@@ -1,6 +1,7 @@
 /** What consent can depend on, read from a resource; goes into the sealed header of its version. */
 import type { Coding, Resource } from '../../base/resource.js';
 import type { RecordAttributes } from '../../consent/gate.js';
+import { elementLabelsOf } from '../inline-labels.js';
 
 /** Elements whose codings a provision's `code` is compared with. */
 const codedElements = ['code', 'type', 'category', 'class', 'vaccineCode', 'medicationCodeableConcept'];
@@ -53,6 +54,7 @@ export function attributesOf(resource: Resource, patients: readonly string[], au
   const dataPeriod = dataPeriodOf(resource);
   const authors = authorElements.flatMap((element) => referencesIn(resource[element], 2));
   const references = relatedElements.flatMap((element) => referencesIn(resource[element], 2));
+  const elementLabels = elementLabelsOf(resource);
   return {
     resourceType: resource.resourceType,
     id: resource.id ?? '',
@@ -63,6 +65,7 @@ export function attributesOf(resource: Resource, patients: readonly string[], au
     ...(dataPeriod === undefined ? {} : { dataPeriod }),
     ...(references.length === 0 ? {} : { references: distinct(references) }),
     ...(authors.length === 0 ? {} : { authors: distinct(authors) }),
+    ...(elementLabels.length === 0 ? {} : { elementLabels }),
   };
 }
 

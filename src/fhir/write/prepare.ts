@@ -8,7 +8,7 @@ import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
 import { recordAccess } from '../access-record.js';
-import { hasScope, permits, requireWriteScope } from '../access.js';
+import { hasScope, mayRead, permits, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
@@ -17,13 +17,14 @@ import { Slices } from '../pause.js';
 import type { Permission } from '../../smart/scopes.js';
 import { attributesOf } from './attributes.js';
 import { contentOf } from './content.js';
+import type { Plan } from '../search/plan.js';
 import type { Facts } from './facts.js';
 import { Integrity } from './integrity.js';
 import { Links } from './links.js';
 import type { WriteOperation } from './operation.js';
 import { Problems, seenFrom } from './problems.js';
 import { referringPlan } from './referring.js';
-import { targetsOf, type Target, type TargetServices } from './targets.js';
+import { requireWhole, targetsOf, type Target, type TargetServices } from './targets.js';
 
 export type PrepareServices = TargetServices & Pick<FhirServices, 'validator' | 'receiptOf' | 'consents'>;
 
@@ -116,6 +117,7 @@ async function prepareTarget(
   const { operation, kind, resourceType, id, current } = target;
   if (kind === 'matched' || kind === 'nothing') return { target, issues: [] };
   requireFor(context.principal, target);
+  if (current !== undefined && !current.isDeleted) await requireWhole(services, context.principal, current);
   if (kind === 'delete')
     return { target, draft: await deletion(services, facts, context, target, integrity), issues: [] };
 
@@ -252,6 +254,25 @@ function requireFor(principal: Principal, { kind, resourceType, operation }: Tar
   throw fhirError(403, 'forbidden', diagnostics, operation.requestPlace);
 }
 
+/** References that the principal may not see count no more than if they were not there: else a refusal would tell of them. */
+async function isReferredTo(
+  services: PrepareServices,
+  facts: Facts,
+  { principal }: Context,
+  plan: Plan,
+  integrity: Integrity,
+  name: string,
+): Promise<boolean> {
+  for (let limit = integrity.deletedCount + 1; ; limit *= 10) {
+    const referring = await facts.matches(`${limit} refer to ${name}`, plan, limit);
+    for (const row of referring) {
+      if (integrity.isDeleted(services.opened.header(row))) continue;
+      if (await mayRead(services, principal, 's', row)) return true;
+    }
+    if (referring.length < limit) return false;
+  }
+}
+
 async function deletion(
   services: PrepareServices,
   facts: Facts,
@@ -267,9 +288,7 @@ async function deletion(
   }
   if (services.config.integrityOnDelete) {
     const plan = referringPlan(services.search, resourceType, current);
-    const referring = await facts.matches(`refers to ${resourceType}/${id}`, plan, integrity.deletedCount + 1);
-    const left = referring.filter((row) => !integrity.isDeleted(services.opened.header(row)));
-    if (left.length > 0) {
+    if (await isReferredTo(services, facts, context, plan, integrity, `${resourceType}/${id}`)) {
       const diagnostics = `${resourceType}/${id} cannot be deleted: other resources refer to it.`;
       throw fhirError(409, 'conflict', diagnostics, operation.requestPlace);
     }

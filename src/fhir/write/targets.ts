@@ -7,10 +7,12 @@ import { randomUUID } from 'node:crypto';
 import { fhirError } from '../../base/outcome.js';
 import { parseResourceId } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
+import type { Principal } from '../../consent/gate.js';
 import type { Context } from '../request.js';
 import { mayRead } from '../access.js';
 import { recordRelease } from '../interactions/release.js';
 import type { FhirServices } from '../services.js';
+import { hiddenLabels } from '../visible-content.js';
 import type { Facts } from './facts.js';
 import { visibleMatches, type MatchServices } from './matches.js';
 import type { WriteOperation } from './operation.js';
@@ -107,14 +109,15 @@ async function byId(
   if (parseResourceId(id) === undefined)
     throw fhirError(400, 'value', `"${id}" is no FHIR id.`, `${operation.place}.id`);
   const current = await facts.version(services.names.resource(resourceType, id));
+  const { updateCreate } = services.config;
   if (current !== undefined && !(await isVisible(services, context, operation, current))) {
-    throw unknown(resourceType, id);
+    throw updateCreate ? unknown(resourceType, id) : notCreated(resourceType, id);
   }
   checkPreconditions(operation, current);
   if (current === undefined || current.isDeleted) {
-    if (services.config.updateCreate) return { operation, kind: 'create', resourceType, id, current };
+    if (updateCreate) return { operation, kind: 'create', resourceType, id, current };
     throw current === undefined
-      ? fhirError(405, 'not-supported', `${resourceType}/${id} is unknown, and this server does not create by PUT.`)
+      ? notCreated(resourceType, id)
       : fhirError(410, 'deleted', `${resourceType}/${id} is deleted.`);
   }
   return { operation, kind: 'update', resourceType, id, current };
@@ -185,6 +188,20 @@ async function isVisible(
   return false;
 }
 
+/** Who sees a resource in part would lose the rest of it by a write. @throws FhirError 403 */
+export async function requireWhole(
+  services: Pick<FhirServices, 'gate' | 'opened'>,
+  principal: Principal,
+  row: VersionRow,
+): Promise<void> {
+  if ((await hiddenLabels(services, principal, row)).size === 0) return;
+  throw fhirError(
+    403,
+    'forbidden',
+    'Consent shows this resource in part only; it is written by those who see all of it.',
+  );
+}
+
 function found(services: TargetServices, operation: WriteOperation, row: VersionRow): Target {
   const { resourceType, id } = services.opened.header(row);
   return { operation, kind: 'update', resourceType, id, current: row };
@@ -209,6 +226,12 @@ function severalMatches(resourceType: string, condition: string, count: number) 
     'multiple-matches',
     `${count} resources of type ${resourceType} match "${condition}"; expected one.`,
   );
+}
+
+/** Also for what may not be seen. */
+function notCreated(resourceType: string, id: string) {
+  const diagnostics = `${resourceType}/${id} is unknown, and this server does not create by PUT.`;
+  return fhirError(405, 'not-supported', diagnostics);
 }
 
 /** The same words for what is not there and for what may not be seen. */
