@@ -123,7 +123,7 @@ test('SQLite: after a sweep the bytes of what was erased are in no file of the c
   await catalog.append([{ seq: 2, time: 2_000, versions: [], newKeys: [], erasure }]);
   await catalog.sweep();
   const files = await Promise.all(['', '-wal'].map((ending) => readFile(file + ending)));
-  const isThere = (bytes: Uint8Array) => files.some((content) => content.includes(bytes));
+  const isThere = (bytes: Uint8Array) => files.some((content) => content.includes(Buffer.from(bytes)));
   one.versions.forEach(({ keyWraps, header, block, resource }, index) => {
     const expected = !gone.includes(index);
     const own = name(`own r${index}`).subarray(0, 10);
