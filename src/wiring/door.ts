@@ -4,7 +4,8 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { Committer } from '../commit/committer.js';
 import type { Config } from '../config.js';
-import { createFhirApp } from '../fhir/http/app.js';
+import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
+import { direct } from '../fhir/http/direct.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
@@ -103,7 +104,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     operations: doorOperations({ definitions, proofs }),
     reportDefect,
   };
-  const app = createFhirApp(services);
+  const fhir = createFhirHandler(services);
+  const app = direct(createFhirApp(fhir), fhir);
   void warmUp(() => parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {

@@ -21,15 +21,15 @@ import { isNativeRead, readRequest, splitUrl, type RequestUrl } from './read-req
 import { respond, type Presentation } from './respond.js';
 
 /** An express application that serves FHIR below `/fhir`; the composition root may add routes of its own before and after. */
-export function createFhirApp(services: FhirServices): Express {
+export function createFhirApp(serve: ReturnType<typeof createFhirHandler>): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
-  app.use('/fhir', createFhirHandler(services));
+  app.use('/fhir', serve);
   return app;
 }
 
-/** The handler of everything below `/fhir`, for an express `use`. */
+/** The handler of everything below `/fhir`, for an express `use` and for the short way past it (direct.ts). */
 export function createFhirHandler(services: FhirServices) {
   const handle = createRouter(services);
   const jobs = new AsyncJobs(services);
