@@ -51,7 +51,34 @@ export interface Config {
     /** Origins that browsers may call from; `*` for any. */
     readonly allowedOrigins: readonly string[];
   };
+  readonly smart: SmartConfig;
   readonly logLevel: 'silent' | 'error' | 'info';
+}
+
+/** Who issues tokens, and what apps and roles may do. */
+export interface SmartConfig {
+  readonly issuer:
+    | { readonly kind: 'built-in'; readonly registration: 'off' | 'token' | 'open' }
+    /** Tokens of another authorization server: Keycloak, a national identity provider, ... */
+    | {
+        readonly kind: 'outside';
+        readonly url: string;
+        /** What `aud` must name; absent: the FHIR base URL. */
+        readonly audience?: string;
+        readonly jwksUrl?: string;
+        /** Our claim -> path in the token, e.g. `roles` -> `realm_access.roles`. */
+        readonly claims: Readonly<Record<string, string>>;
+      }
+    | { readonly kind: 'none' };
+  /** Tokens of `mooring token` are taken. */
+  readonly localTokens: boolean;
+  /** DPoP proofs without a nonce are refused. */
+  readonly requiresNonce: boolean;
+  /** Key sets of apps may lie in private networks. */
+  readonly privateKeySets: boolean;
+  readonly store: { readonly kind: 'sqlite'; readonly file: string };
+  /** Instead of profiles/role-matrix.json. */
+  readonly roleMatrixFile?: string;
 }
 
 export type ChainConfig =
@@ -107,6 +134,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       packages: read.list('PACKAGES').map((file) => path.resolve(file)),
       allowedOrigins: read.list('ALLOWED_ORIGINS'),
     },
+    smart: smartConfig(read, dataDir),
     logLevel: read.choice('LOG_LEVEL', 'info', ['silent', 'error', 'info']),
   };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -142,6 +170,42 @@ function chainConfig(read: EnvReader, dataDir: string): ChainConfig {
   if (keyFile === undefined)
     read.problem('CHAIN_KEY_FILE is missing: with CHAIN_RPC_URL, the file of the key that pays is expected');
   return { kind: 'rpc', url, chainId: chainId ?? 0, keyFile: path.resolve(keyFile ?? '') };
+}
+
+function smartConfig(read: EnvReader, dataDir: string): SmartConfig {
+  const matrix = read.optional('ROLE_MATRIX');
+  const isPublic = read.text('PUBLIC_URL', '').startsWith('https:');
+  return {
+    issuer: issuerConfig(read),
+    localTokens: read.choice('LOCAL_TOKENS', 'on', ['on', 'off']) === 'on',
+    requiresNonce: read.choice('DPOP_NONCE', 'optional', ['optional', 'required']) === 'required',
+    privateKeySets: read.choice('PRIVATE_KEY_SETS', isPublic ? 'off' : 'on', ['on', 'off']) === 'on',
+    store: { kind: 'sqlite', file: path.join(dataDir, 'smart', 'store.sqlite') },
+    ...(matrix === undefined ? {} : { roleMatrixFile: path.resolve(matrix) }),
+  };
+}
+
+const claimForm = /^(fhirUser|patient|roles|scope|memberships|purpose_of_use|client_id)=([A-Za-z0-9_.:/-]+)$/;
+
+function issuerConfig(read: EnvReader): SmartConfig['issuer'] {
+  const url = read.url('ISSUER_URL');
+  const audience = read.optional('ISSUER_AUDIENCE');
+  const jwksUrl = read.url('ISSUER_JWKS_URL');
+  const claims: Record<string, string> = {};
+  for (const pair of read.list('ISSUER_CLAIMS')) {
+    const [, name, place] = claimForm.exec(pair) ?? [];
+    if (name === undefined) read.problem(`ISSUER_CLAIMS has "${pair}"; expected e.g. roles=realm_access.roles`);
+    else claims[name] = place;
+  }
+  const registration = read.choice('REGISTRATION', 'off', ['off', 'token', 'open']);
+  const isOn = read.choice('AUTHORIZATION_SERVER', url === undefined ? 'on' : 'off', ['on', 'off']) === 'on';
+  if (url !== undefined) {
+    if (isOn) read.problem('AUTHORIZATION_SERVER is on, but ISSUER_URL names another one; expected one of them');
+    return { kind: 'outside', url, audience, jwksUrl, claims };
+  }
+  if (audience !== undefined || jwksUrl !== undefined || Object.keys(claims).length > 0)
+    read.problem('ISSUER_AUDIENCE, ISSUER_JWKS_URL or ISSUER_CLAIMS is set, but ISSUER_URL is not');
+  return isOn ? { kind: 'built-in', registration } : { kind: 'none' };
 }
 
 /** `Patient=http://…,Patient=http://…,Observation=http://…` */

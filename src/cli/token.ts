@@ -3,14 +3,16 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.js';
 import { ConfigError, readConfig } from '../config.js';
+import { isRole, roles } from '../smart/roles.js';
 import { TokenIssuer } from '../smart/token-issuer.js';
 
-const usage = `Usage: mooring token --scope SCOPES [--actor REFERENCE] [--purpose CODE] [--patient ID] [--member REFERENCE ...] [--expires SECONDS]
+const usage = `Usage: mooring token --scope SCOPES [--actor REFERENCE] [--purpose CODE] [--patient ID] [--member REFERENCE ...] [--role ROLE ...] [--expires SECONDS]
   --scope    SMART scopes, separated by spaces, e.g. 'system/*.cruds' or 'patient/Observation.rs'
   --actor    who acts, e.g. Practitioner/1 (default: the server's own organisation)
   --purpose  v3-ActReason code (default TREAT)
   --patient  id of the patient in context
   --member   a further identity of the actor (organisation, role, care team); may be repeated
+  --role     a role of the actor (patient, practitioner, system, auditor, operator) instead of what its type implies; may be repeated
   --expires  lifetime in seconds, 1 to 31536000 (default 3600)
 The issuer's key is read from DATA_DIR (default ./data).`;
 
@@ -26,6 +28,7 @@ export async function run(args: string[]): Promise<number> {
         purpose: { type: 'string', default: 'TREAT' },
         patient: { type: 'string' },
         member: { type: 'string', multiple: true },
+        role: { type: 'string', multiple: true },
         expires: { type: 'string', default: '3600' },
         help: { type: 'boolean', default: false },
       },
@@ -41,6 +44,9 @@ export async function run(args: string[]): Promise<number> {
       ...[actor, ...(values.member ?? [])]
         .filter((text) => !reference.test(text))
         .map((text) => `"${text}" is no reference such as Practitioner/1`),
+      ...(values.role ?? [])
+        .filter((role) => !isRole(role))
+        .map((role) => `"${role}" is no role; expected one of ${roles.join(', ')}`),
       ...(/^[1-9][0-9]{0,7}$/.test(values.expires) && Number(values.expires) <= 31_536_000
         ? []
         : [`--expires is "${values.expires}"`]),
@@ -60,6 +66,7 @@ export async function run(args: string[]): Promise<number> {
         purpose: values.purpose,
         ...(values.patient === undefined ? {} : { patient: values.patient }),
         ...(values.member === undefined ? {} : { memberships: values.member }),
+        ...(values.role === undefined ? {} : { roles: values.role }),
         expiresInSeconds: Number(values.expires),
       },
       systemClock,

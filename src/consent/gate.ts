@@ -24,6 +24,18 @@ export interface Principal {
   readonly patient?: string;
   /** Identifier of the token, for the access log. */
   readonly tokenId?: string;
+  /** Roles of the actor (`practitioner`, `auditor`, ...), as src/smart/roles.ts knows them. */
+  readonly roles?: readonly string[];
+  /** What the role matrix leaves to these roles; absent: everything (the server itself). */
+  readonly role?: RoleGrant;
+}
+
+/** The role matrix, seen by one set of roles. It comes before scopes and consent. */
+export interface RoleGrant {
+  /** @param permission one of SMART's `c`, `r`, `u`, `d`, `s`. */
+  may(permission: 'c' | 'r' | 'u' | 'd' | 's', resourceType: string): boolean;
+  /** @param operation its name without the dollar sign. */
+  mayCall(operation: string): boolean;
 }
 
 /** v3 consentaction codes. */

@@ -3,10 +3,11 @@
  *
  * What may not be seen answers as if it did not exist; only a scope that cannot cover any record of a type is told (403).
  */
-import { fhirError } from '../base/outcome.js';
+import { FhirError } from '../base/outcome.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { ConsentAction, Principal, RecordAttributes } from '../consent/gate.js';
-import { grantFor, type Alternative, type Permission } from '../smart/scopes.js';
+import { insufficientScope } from '../smart/challenges.js';
+import { grantFor, type Alternative, type Grant, type Permission } from '../smart/scopes.js';
 import { matchesPlan, type Indexed } from './search/matches-plan.js';
 import { parseSearch } from './search/query.js';
 import type { FhirServices } from './services.js';
@@ -22,15 +23,40 @@ const permissionNames: Record<Permission, string> = {
   s: 'search',
 };
 
-/** @throws FhirError 403 `forbidden` when no scope of the token covers any record of the type for this permission. */
-export function requireScope(principal: Principal, resourceType: string, permission: Permission): void {
-  if (grantFor(principal.scopes, principal.patient, resourceType, permission).kind !== 'none') return;
-  const diagnostics = `The token's scopes do not allow to ${permissionNames[permission]} ${resourceType}.`;
-  throw fhirError(403, 'forbidden', diagnostics);
+/** What role and scopes together leave open. */
+function grantOf({ role, scopes, patient }: Principal, resourceType: string, permission: Permission): Grant {
+  if (role?.may(permission, resourceType) === false) return nothing;
+  return grantFor(scopes, patient, resourceType, permission);
+}
+
+const nothing: Grant = { kind: 'none' };
+
+/** @throws FhirError 403 `forbidden` when role or scopes cover no record of the type for this permission. */
+export function requireScope(
+  principal: Principal,
+  resourceType: string,
+  permission: Permission,
+  expression?: string,
+): void {
+  if (hasScope(principal, resourceType, permission)) return;
+  const words = `${permissionNames[permission]} ${resourceType}`;
+  if (principal.role?.may(permission, resourceType) !== false)
+    throw scopeRefuses(`The token's scopes do not allow to ${words}.`, expression);
+  const roles = principal.roles?.join(', ') || 'none';
+  throw new FhirError(403, [forbidden(`The roles of the actor (${roles}) do not allow to ${words}.`, expression)]);
+}
+
+/** 403 that another scope would help against, with the challenge that says so (RFC 6750, 3.1). */
+function scopeRefuses(diagnostics: string, expression?: string): FhirError {
+  return new FhirError(403, [forbidden(diagnostics, expression)], insufficientScope(diagnostics));
+}
+
+function forbidden(diagnostics: string, expression?: string) {
+  return { severity: 'error', code: 'forbidden', diagnostics, ...(expression ? { expression } : {}) } as const;
 }
 
 export function hasScope(principal: Principal, resourceType: string, permission: Permission): boolean {
-  return grantFor(principal.scopes, principal.patient, resourceType, permission).kind !== 'none';
+  return grantOf(principal, resourceType, permission).kind !== 'none';
 }
 
 /** An answer that is at hand is given at once, so that hot paths need not wait. */
@@ -42,7 +68,7 @@ export function mayRead(
   action: ConsentAction = 'access',
 ): boolean | Promise<boolean> {
   const { attributes } = services.opened.header(row);
-  const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
+  const grant = grantOf(principal, attributes.resourceType, permission);
   if (grant.kind === 'none') return false;
   const consent = permits(services, principal, action, attributes);
   if (grant.kind === 'all') return consent;
@@ -102,7 +128,7 @@ export function requireWriteScope(
   indexed: Indexed,
 ): void {
   const { resourceType } = attributes;
-  const grant = grantFor(principal.scopes, principal.patient, resourceType, permission);
+  const grant = grantOf(principal, resourceType, permission);
   if (grant.kind === 'all') return;
   const alternatives = grant.kind === 'none' ? [] : grant.alternatives;
   const { patient } = principal;
@@ -112,7 +138,7 @@ export function requireWriteScope(
       matchesFilter(services, resourceType, filter, indexed),
   );
   if (covers) return;
-  throw fhirError(403, 'forbidden', `The token's scopes do not let this ${resourceType} be written.`);
+  throw scopeRefuses(`The token's scopes do not let this ${resourceType} be written.`);
 }
 
 function isInContext(alternative: Alternative, { patient }: Principal, attributes: RecordAttributes): boolean {

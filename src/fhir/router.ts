@@ -75,6 +75,7 @@ export function createRouter(services: FhirServices): Router {
     if (request.method !== 'POST' && !(isGet && operation.isSafe)) {
       throw notAllowed(request.method, operation.isSafe ? ['GET', 'POST'] : ['POST']);
     }
+    requireRole(context, name);
     return operation.run(services, request, context, place.parameters);
   }
 
@@ -142,6 +143,12 @@ function operationPlace(
 
 function isOffered({ levels, types }: Operation, level: OperationLevel, type: string | undefined): boolean {
   return levels.includes(level) && (types === undefined || type === undefined || types.includes(type));
+}
+
+function requireRole({ principal: { role, roles } }: Context, operation: string): void {
+  if (role?.mayCall(operation) !== false) return;
+  const diagnostics = `The roles of the actor (${roles?.join(', ') || 'none'}) do not allow to call $${operation}.`;
+  throw fhirError(403, 'forbidden', diagnostics);
 }
 
 function notAllowed(method: string, allowed: readonly string[]): FhirError {

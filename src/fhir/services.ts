@@ -40,6 +40,17 @@ export interface FhirConfig {
   readonly organization: string;
 }
 
+/** What a request says about its sender. */
+export interface Credentials {
+  /** The Authorization header. */
+  readonly authorization?: string;
+  /** The DPoP header: a proof of possession (RFC 9449). */
+  readonly dpop?: string;
+  readonly method: string;
+  /** As it was sent, below the base URL, without query: `/Patient/1`. */
+  readonly path: string;
+}
+
 /** Informed of every Consent that was committed. */
 export interface ConsentFilings {
   /** Throws FhirError 422 for an active Consent that cannot be compiled; called before the commit. */
@@ -66,8 +77,8 @@ export interface FhirServices {
   readonly consents?: ConsentFilings;
   /** Told of what was committed, before the answer leaves (uploaded definitions come in force). */
   readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;
-  /** Who sends this, by its Authorization header. @throws FhirError 401 */
-  authenticate(authorization: string | undefined): Principal | Promise<Principal>;
+  /** Who sends this, by its token. @throws FhirError 401 with the challenge that tells what to do. */
+  authenticate(credentials: Credentials): Principal | Promise<Principal>;
   /** How far a resource was validated, and the digest of the receipt that says so. */
   readonly receiptOf?: (
     resource: Resource,

@@ -33,6 +33,8 @@ export interface TokenClaims {
   /** References of organisations, roles and teams that the actor belongs to. */
   readonly memberships?: readonly string[];
   readonly client?: string;
+  /** Roles (src/smart/roles.ts); absent: what the type of the actor implies. */
+  readonly roles?: readonly string[];
   readonly expiresInSeconds: number;
 }
 
@@ -69,6 +71,7 @@ export class TokenIssuer {
       ...(claims.patient === undefined ? {} : { patient: claims.patient }),
       ...(claims.memberships === undefined ? {} : { memberships: claims.memberships }),
       ...(claims.client === undefined ? {} : { client_id: claims.client }),
+      ...(claims.roles === undefined ? {} : { roles: claims.roles }),
     })
       .setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: this.keyId })
       .setIssuer(localIssuer)

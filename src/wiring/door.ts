@@ -16,12 +16,12 @@ import { createParameters, type SearchParameters } from '../fhir/search/paramete
 import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
-import { TokenVerifier } from '../smart/token-verifier.js';
 import { startAnchoring } from './anchoring.js';
 import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
 import type { Network } from './network.js';
+import { openSmart } from './smart.js';
 import type { Storage } from './storage.js';
 
 export interface Door {
@@ -77,7 +77,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     terminology: searchTerminology(() => definitions.current.terminology),
   };
   const consent = await startConsent(config, storage, network, search, clock, log);
-  const verifier = await TokenVerifier.create(issuer.publicJwk, clock);
+  const smart = await openSmart({ config, baseUrl, clock, keyRing, issuer });
 
   const services: FhirServices = {
     config: fhirConfig(config, baseUrl),
@@ -98,7 +98,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     accessLog,
     consents: consent.publisher,
     afterCommit: definitionsAfterCommit(definitions, storage),
-    authenticate: (authorization) => verifier.verify(authorization),
+    authenticate: (credentials) => smart.authenticator.authenticate(credentials),
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
     operations: doorOperations({ definitions, proofs }),
@@ -113,7 +113,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     async close() {
       await committer.close();
-      await Promise.all([anchorer.close(), consent.close()]);
+      await Promise.all([anchorer.close(), consent.close(), smart.close()]);
     },
   };
 }

@@ -12,7 +12,7 @@ export const allowedImports: Record<string, readonly string[]> = {
   commit: ['vault', 'ipfs', 'consent/gate.ts', 'fhir/search/plan.ts'],
   anchoring: ['chain', 'commit', 'vault', 'ipfs'],
   consent: ['chain', 'commit', 'vault'],
-  smart: ['consent/gate.ts'],
+  smart: ['consent/gate.ts', 'vault', 'commit/sqlite/connection.ts'],
   fhir: ['commit', 'vault', 'ipfs', 'anchoring', 'consent', 'smart'],
   'server.ts': ['*'],
   wiring: ['*'],
@@ -24,6 +24,7 @@ export const allowedImports: Record<string, readonly string[]> = {
 export const adapters: readonly RegExp[] = [
   /^commit\/sqlite\//,
   /^commit\/file-access-log\.ts$/,
+  /^smart\/store\/sqlite-/,
   /^vault\/file-key-ring\.ts$/,
   /^ipfs\/local-/,
   /^chain\/(ethers-chain|embedded-anvil)\.ts$/,

@@ -4,10 +4,12 @@ import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { SignJWT, exportJWK } from 'jose';
+import { SignJWT, exportJWK, type JWK } from 'jose';
 import { FhirError } from '../../src/base/outcome.js';
 import { localAudience, localIssuer, TokenIssuer, type TokenClaims } from '../../src/smart/token-issuer.js';
-import { TokenVerifier } from '../../src/smart/token-verifier.js';
+import { Authenticator } from '../../src/smart/authenticator.js';
+import { RoleMatrix } from '../../src/smart/role-matrix.js';
+import { localTokens } from '../../src/smart/token-verifier.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'mooring-token-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -15,7 +17,21 @@ after(() => rmSync(folder, { recursive: true }));
 const clock = { time: 1_700_000_000_000, now: () => clock.time };
 const claims: TokenClaims = { actor: 'Practitioner/1', scope: 'system/*.rs', purpose: 'TREAT', expiresInSeconds: 60 };
 const issuer = await TokenIssuer.open(folder);
-const verifier = await TokenVerifier.create(issuer.publicJwk, clock);
+const verifier = await verifierFor(issuer.publicJwk);
+
+async function verifierFor(publicJwk: JWK) {
+  const authenticator = new Authenticator({
+    byIssuer: new Map([[localIssuer, await localTokens(publicJwk, clock)]]),
+    matrix: new RoleMatrix({ groups: {}, roles: {}, operations: {} }),
+    organization: 'Organization/self',
+    proofs: { clock, nonceKey: new Uint8Array(32), requiresNonce: false, unique: () => Promise.resolve(true) },
+    baseUrls: ['http://127.0.0.1/fhir'],
+  });
+  return {
+    verify: (authorization: string | undefined) =>
+      authenticator.authenticate({ authorization, method: 'GET', path: '/Patient' }),
+  };
+}
 
 async function refusal(authorization: string | undefined): Promise<FhirError> {
   try {
@@ -33,8 +49,8 @@ describe('a bearer token', () => {
       { ...claims, patient: 'p1', memberships: ['Organization/o'], client: 'app' },
       clock,
     );
-    const { tokenId, ...principal } = await verifier.verify(`Bearer ${token}`);
-    assert.ok(tokenId);
+    const { tokenId, role, ...principal } = await verifier.verify(`Bearer ${token}`);
+    assert.ok(tokenId !== undefined && role !== undefined);
     assert.deepEqual(principal, {
       actor: 'Practitioner/1',
       memberships: ['Organization/o'],
@@ -42,6 +58,7 @@ describe('a bearer token', () => {
       scopes: ['system/*.rs'],
       client: 'app',
       patient: 'p1',
+      roles: ['practitioner'],
     });
     assert.equal(
       typeof (verifier.verify(`Bearer ${token}`) as object as { then?: unknown }).then,
@@ -71,7 +88,7 @@ describe('a bearer token', () => {
     const own = generateKeyPairSync('ed25519').privateKey;
     const now = Math.floor(clock.now() / 1000);
     const other = await TokenIssuer.open(mkdtempSync(path.join(folder, 'other-')));
-    const ownVerifier = await TokenVerifier.create({ ...(await exportJWK(createPublicKey(own))), alg: 'EdDSA' }, clock);
+    const ownVerifier = await verifierFor({ ...(await exportJWK(createPublicKey(own))), alg: 'EdDSA' });
     const make = (change: Record<string, unknown>, header: Record<string, unknown> = {}) =>
       new SignJWT({
         iss: localIssuer,

@@ -13,7 +13,7 @@ import { writeXml } from '../format/xml-writer.js';
 import type { Context, FhirResponse } from '../request.js';
 import { renderError } from '../outcome.js';
 import { createRouter } from '../router.js';
-import type { FhirServices } from '../services.js';
+import type { Credentials, FhirServices } from '../services.js';
 import { AsyncJobs, asyncFolder, asyncInteraction } from './async-jobs.js';
 import { chooseFormat } from './negotiation.js';
 import { allowOrigin, isPreflight, answerPreflight } from './cors.js';
@@ -61,7 +61,7 @@ export function createFhirHandler(services: FhirServices) {
     if (url.path.length === 1 && url.path[0] === 'metadata') {
       return handle.metadata(await readRequest(request, url, services), requestId, baseUrlOf(request, services));
     }
-    const verified = services.authenticate(request.headers.authorization);
+    const verified = services.authenticate(credentialsOf(request));
     const principal = verified instanceof Promise ? await verified : verified;
     const fhirRequest = await readRequest(request, url, services);
     const { wait } = fhirRequest.prefer;
@@ -93,6 +93,16 @@ export function createFhirHandler(services: FhirServices) {
     if (!request.complete && !(error instanceof FhirError && error.status === 413)) request.resume();
     await respond(request, response, { status, resource: outcome, headers }, presentation);
   }
+}
+
+function credentialsOf({ headers, method = 'GET', url = '/' }: IncomingMessage): Credentials {
+  const mark = url.indexOf('?');
+  return {
+    authorization: headers.authorization,
+    dpop: headers.dpop as string | undefined,
+    method,
+    path: mark === -1 ? url : url.slice(0, mark),
+  };
 }
 
 /** Longest time that an answer waits for its anchor. */

@@ -2,10 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 const exposed =
-  'Content-Location, ETag, Last-Modified, Location, Preference-Applied, X-Request-Id, X-Progress, Retry-After';
+  'Content-Location, DPoP-Nonce, ETag, Last-Modified, Location, Preference-Applied, X-Request-Id, X-Progress, Retry-After, WWW-Authenticate';
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const headers =
-  'Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id';
+  'Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id';
 
 /** Lets the page that asks read the answer, when its origin is one of `origins` (`*`: any). */
 export function allowOrigin(request: IncomingMessage, response: ServerResponse, origins: readonly string[]): void {

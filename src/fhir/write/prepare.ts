@@ -8,7 +8,7 @@ import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
 import { recordAccess } from '../access-record.js';
-import { hasScope, mayRead, permits, requireWriteScope } from '../access.js';
+import { mayRead, permits, requireScope, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
@@ -249,9 +249,7 @@ const permissionFor: Record<'create' | 'update' | 'delete', Permission> = { crea
 
 function requireFor(principal: Principal, { kind, resourceType, operation }: Target): void {
   const permission = permissionFor[kind as 'create' | 'update' | 'delete'];
-  if (hasScope(principal, resourceType, permission)) return;
-  const diagnostics = `The token's scopes do not allow to ${kind} ${resourceType}.`;
-  throw fhirError(403, 'forbidden', diagnostics, operation.requestPlace);
+  requireScope(principal, resourceType, permission, operation.requestPlace);
 }
 
 /** References that the principal may not see count no more than if they were not there: else a refusal would tell of them. */

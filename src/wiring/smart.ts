@@ -1,0 +1,98 @@
+/** Puts together who issues tokens, who checks them, and what roles may do; the authorization server itself is loaded when it is first asked. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Clock } from '../base/clock.js';
+import type { Config } from '../config.js';
+import { coreFolder } from '../fhir/validation/core-facts.js';
+import { Authenticator, type TokenSource } from '../smart/authenticator.js';
+import type { ProofServices } from '../smart/dpop.js';
+import { OpaqueTokens } from '../smart/opaque-tokens.js';
+import { OutsideIssuer } from '../smart/outside-issuer.js';
+import { RoleMatrix, RoleMatrixError, type RoleMatrixFile } from '../smart/role-matrix.js';
+import { SealedStore } from '../smart/store/sealed-store.js';
+import { openSqliteSmartStore } from '../smart/store/sqlite-smart-store.js';
+import { localIssuer, type TokenIssuer } from '../smart/token-issuer.js';
+import { localTokens } from '../smart/token-verifier.js';
+import type { KeyRing } from '../vault/key-ring.js';
+
+export interface SmartParts {
+  readonly config: Config;
+  /** Of the FHIR door. */
+  readonly baseUrl: string;
+  readonly clock: Clock;
+  readonly keyRing: KeyRing;
+  readonly issuer: TokenIssuer;
+}
+
+export interface Smart {
+  readonly authenticator: Authenticator;
+  readonly store: SealedStore;
+  /** Present when another authorization server issues the tokens. */
+  readonly outside?: OutsideIssuer;
+  close(): Promise<void>;
+}
+
+export async function openSmart({ config, baseUrl, clock, keyRing, issuer }: SmartParts): Promise<Smart> {
+  const { smart, organization } = config;
+  const matrix = readRoleMatrix(smart.roleMatrixFile);
+  const store = openSealedStore(config, keyRing);
+  const byIssuer = new Map<string, TokenSource>();
+  if (smart.localTokens) byIssuer.set(localIssuer, await localTokens(issuer.publicJwk, clock));
+  const outside = smart.issuer.kind === 'outside' ? outsideIssuer(smart.issuer, baseUrl, clock) : undefined;
+  if (outside !== undefined && smart.issuer.kind === 'outside') {
+    for (const name of [smart.issuer.url, `${smart.issuer.url}/`]) byIssuer.set(name, outside.tokens);
+  }
+  const isBuiltIn = smart.issuer.kind === 'built-in';
+  const authenticator = new Authenticator({
+    matrix,
+    organization,
+    byIssuer,
+    ...(isBuiltIn ? { opaque: new OpaqueTokens(store, baseUrl, clock) } : {}),
+    proofs: proofServices(store, smart.requiresNonce, keyRing, clock),
+    baseUrls: namesOf(baseUrl),
+  });
+  return { authenticator, store, ...(outside === undefined ? {} : { outside }), close: () => store.close() };
+}
+
+/** The store of the authorization server: the command line opens it beside a running server. */
+export function openSealedStore({ smart }: Pick<Config, 'smart'>, keyRing: Pick<KeyRing, 'derive'>): SealedStore {
+  return new SealedStore(openSqliteSmartStore(smart.store.file), keyRing);
+}
+
+function outsideIssuer(
+  { url, audience, jwksUrl, claims }: Extract<Config['smart']['issuer'], { kind: 'outside' }>,
+  baseUrl: string,
+  clock: Clock,
+): OutsideIssuer {
+  return new OutsideIssuer({ url, audience: audience ?? baseUrl, jwksUrl, claims, baseUrl, clock });
+}
+
+function proofServices(store: SealedStore, requiresNonce: boolean, keyRing: KeyRing, clock: Clock): ProofServices {
+  return {
+    clock,
+    nonceKey: keyRing.derive('smart-dpop-nonce'),
+    requiresNonce,
+    unique: (thumbprint, jti, expiresAt) =>
+      store.putNew('UsedProof', `${thumbprint} ${jti}`, 1, { expiresAt }, clock.now()),
+  };
+}
+
+/** A server without a public name is called localhost as well as 127.0.0.1. */
+export function namesOf(baseUrl: string): string[] {
+  const url = new URL(baseUrl);
+  const loopback = ['127.0.0.1', 'localhost', '[::1]'];
+  if (!loopback.includes(url.hostname)) return [baseUrl];
+  return loopback.map((name) => baseUrl.replace(`//${url.hostname}`, `//${name}`));
+}
+
+/** Beside the definitions, whose place is known from the sources as well as from dist/. */
+const shippedMatrix = path.join(path.dirname(coreFolder), 'role-matrix.json');
+
+function readRoleMatrix(file: string | undefined): RoleMatrix {
+  const place = file ?? shippedMatrix;
+  try {
+    return new RoleMatrix(JSON.parse(readFileSync(place, 'utf8')) as RoleMatrixFile);
+  } catch (error) {
+    throw new RoleMatrixError(`${place}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
