@@ -72,6 +72,8 @@ describe('formats', () => {
     assert.deepEqual(patient.operation.map(({ name }: { name: string }) => name).sort(), [
       'disclose',
       'everything',
+      'graph',
+      'match',
       'meta',
       'meta-add',
       'meta-delete',

@@ -2,7 +2,12 @@
 import type { PossessionSource } from '../../anchoring/possession.js';
 import type { ProofSource } from '../../anchoring/proof-builder.js';
 import type { ActiveDefinitions } from '../packages/active-definitions.js';
+import { convertOperation } from './convert.js';
+import { documentOperation } from './document.js';
 import { everythingOperation } from './everything.js';
+import { graphOperation } from './graph.js';
+import { lastnOperation } from './lastn.js';
+import { matchOperation } from './match.js';
 import { metaOperations } from './meta.js';
 import type { Operation } from './operation.js';
 import { possessionOperation } from './possession.js';
@@ -20,6 +25,11 @@ export function doorOperations({ definitions, proofs }: OperationParts): Operati
   return [
     validateOperation,
     everythingOperation,
+    documentOperation,
+    graphOperation,
+    lastnOperation,
+    matchOperation,
+    convertOperation,
     ...metaOperations,
     ...terminologyOperations(() => definitions.current),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),

@@ -16,6 +16,7 @@ import type { FhirServices } from '../services.js';
 import { Slices } from '../pause.js';
 import type { Permission } from '../../smart/scopes.js';
 import { attributesOf } from './attributes.js';
+import { patientsWithin } from './compartments.js';
 import { contentOf } from './content.js';
 import type { Plan } from '../search/plan.js';
 import type { Facts } from './facts.js';
@@ -137,7 +138,7 @@ async function prepareTarget(
   const { place } = operation;
   refuseInvalid(found, place, resourceType, problems);
   const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.extract(resource);
-  const patients = (await securityContextPatients(services, facts, resource)) ?? extracted.patients;
+  const patients = (await patientsWithin(services, facts, resource)) ?? extracted.patients;
   const author = before?.author ?? authorOf(context.principal);
   const attributes = attributesOf(resource, patients, author);
   const mayCollect = await permits(
@@ -176,21 +177,6 @@ async function prepareTarget(
     ...receipt,
   };
   return { target, draft, rendered: () => text, issues: found.map((issue) => seenFrom(place, resourceType, issue)) };
-}
-
-/** A Binary is released as what its `securityContext` names. Spec: https://hl7.org/fhir/R4/binary.html#security */
-async function securityContextPatients(
-  services: PrepareServices,
-  facts: Facts,
-  { resourceType, securityContext }: Resource,
-): Promise<readonly string[] | undefined> {
-  if (resourceType !== 'Binary') return undefined;
-  const { reference } = (securityContext ?? {}) as { reference?: unknown };
-  const [, type, id] = /^([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/.exec(String(reference)) ?? [];
-  if (type === undefined) return undefined;
-  if (type === 'Patient') return [id];
-  const row = await facts.existing(services.names.resource(type, id));
-  return row === undefined ? undefined : services.opened.header(row).attributes.patients;
 }
 
 async function newContent(
