@@ -108,6 +108,13 @@ contract AnchorLog is IAnchorLog, EIP712 {
     }
 
     /// @inheritdoc IAnchorLog
+    function retireProfileSet(bytes32 profileSet) external onlyNetwork {
+        if (!_isRatified[profileSet]) revert AnchorLogProfileSetNotRatified(profileSet);
+        _isRatified[profileSet] = false;
+        emit ProfileSetRetired(profileSet);
+    }
+
+    /// @inheritdoc IAnchorLog
     function setPaused(bool paused) external onlyNetwork {
         _state.paused = paused;
         emit PausedChanged(paused);

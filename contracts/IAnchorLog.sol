@@ -41,6 +41,7 @@ interface IAnchorLog {
     );
     event ValidatorsChanged(uint32 indexed epoch, address[] added, address[] removed, uint16 validatorCount);
     event ProfileSetRatified(bytes32 indexed profileSet);
+    event ProfileSetRetired(bytes32 indexed profileSet);
     event PausedChanged(bool paused);
     event EquivocationProven(address indexed validator, uint64 indexed size, bytes32 root, bytes32 otherRoot);
 
@@ -79,8 +80,11 @@ interface IAnchorLog {
     /// @notice Changes the validator set and begins a new epoch. Only by the network.
     function changeValidators(address[] calldata added, address[] calldata removed) external;
 
-    /// @notice Adds a ProfileSet; sets stay valid for ever, so that old leaves do. Only by the network.
+    /// @notice Adds a ProfileSet that heads may name. Only by the network.
     function ratifyProfileSet(bytes32 profileSet) external;
+
+    /// @notice No new head may name the set; heads that named it stay as they are. It can be ratified again. Only by the network.
+    function retireProfileSet(bytes32 profileSet) external;
 
     /// @notice Stops or resumes anchoring. Consent is not touched by it. Only by the network.
     function setPaused(bool paused) external;

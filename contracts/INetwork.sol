@@ -69,4 +69,7 @@ interface INetwork {
 
     /// @notice True when `account` relays for an organisation whose status is Active.
     function isRelay(address account) external view returns (bool);
+
+    /// @notice The active organisation that `account` relays for; zero when there is none.
+    function organisationOfRelay(address account) external view returns (bytes32);
 }

@@ -104,8 +104,14 @@ contract Network is INetwork {
 
     /// @inheritdoc INetwork
     function isRelay(address account) external view returns (bool) {
+        return organisationOfRelay(account) != bytes32(0);
+    }
+
+    /// @inheritdoc INetwork
+    function organisationOfRelay(address account) public view returns (bytes32) {
         bytes32 organisation = _relays[account];
-        return organisation != bytes32(0) && _organisations[organisation].status == OrganisationStatus.Active;
+        bool isActive = _organisations[organisation].status == OrganisationStatus.Active;
+        return isActive ? organisation : bytes32(0);
     }
 
     function _addMember(address member) private {

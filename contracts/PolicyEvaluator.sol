@@ -2,16 +2,19 @@
 pragma solidity ^0.8.28;
 
 import {IConsentRegistry} from "./IConsentRegistry.sol";
+import {IGroupRegistry} from "./IGroupRegistry.sol";
 
 /**
  * @title Evaluates one policy for one request: the provision tree of a FHIR Consent.
  * @dev Byte layout in docs/consent.md. Reverts (Panic or PolicyMalformed) when the bytes are not well formed.
  */
 library PolicyEvaluator {
+    /// @dev `Final` is a denial that holds in emergencies too.
     enum Effect {
         None,
         Deny,
-        Permit
+        Permit,
+        Final
     }
 
     error PolicyMalformed(uint256 offset);
@@ -30,6 +33,7 @@ library PolicyEvaluator {
     uint8 private constant DATA_WITHIN = 6;
     uint8 private constant DATA_OVERLAPS = 7;
     uint8 private constant ALWAYS = 8;
+    uint8 private constant MEMBER_OF = 9;
 
     /// @notice Blinded name of (scope, policy, grantor): the newest policy of a group supersedes the others.
     function groupOf(bytes calldata policy) internal pure returns (bytes16) {
@@ -42,27 +46,29 @@ library PolicyEvaluator {
     }
 
     /// @notice What the policy says; Permit counts as None when its overarching policy is unknown to the operator.
-    function evaluate(bytes calldata policy, IConsentRegistry.Request calldata request)
+    function evaluate(bytes calldata policy, IConsentRegistry.Request calldata request, IGroupRegistry groups)
         internal
-        pure
+        view
         returns (Effect effect, bytes32 path)
     {
         if (policy[0] != 0x01) revert PolicyMalformed(0);
         uint256 end;
-        (effect, path, end) = _node(policy, ROOT, request, 0);
+        (effect, path, end) = _node(policy, ROOT, request, groups, 0);
         if (end != policy.length) revert PolicyMalformed(end);
         if (effect == Effect.Permit && uint8(policy[FLAGS]) & 1 != 0) return (Effect.None, bytes32(0));
     }
 
     /// @dev A node: type u8, length u32 of what follows, criteria count u8, criteria, nested nodes up to the end.
-    function _node(bytes calldata policy, uint256 offset, IConsentRegistry.Request calldata request, uint256 depth)
-        private
-        pure
-        returns (Effect effect, bytes32 path, uint256 end)
-    {
+    function _node(
+        bytes calldata policy,
+        uint256 offset,
+        IConsentRegistry.Request calldata request,
+        IGroupRegistry groups,
+        uint256 depth
+    ) private view returns (Effect effect, bytes32 path, uint256 end) {
         if (depth > MAX_DEPTH) revert PolicyMalformed(offset);
         uint8 kind = uint8(policy[offset]);
-        if (kind > uint8(Effect.Permit)) revert PolicyMalformed(offset);
+        if (kind > uint8(Effect.Final)) revert PolicyMalformed(offset);
         end = offset + 5 + uint32(bytes4(policy[offset + 1:offset + 5]));
         if (end > policy.length) revert PolicyMalformed(offset);
         uint256 criteria = uint8(policy[offset + 5]);
@@ -70,7 +76,7 @@ library PolicyEvaluator {
         for (; criteria > 0; --criteria) {
             uint256 next = offset + 4 + uint32(bytes4(policy[offset:offset + 4]));
             if (next > end) revert PolicyMalformed(offset);
-            if (!_anyOf(policy, offset + 4, next, request)) return (Effect.None, bytes32(0), end);
+            if (!_anyOf(policy, offset + 4, next, request, groups)) return (Effect.None, bytes32(0), end);
             offset = next;
         }
         effect = Effect(kind);
@@ -78,10 +84,10 @@ library PolicyEvaluator {
         // The deeper match overrides; among siblings deny wins.
         bool isOverridden = false;
         for (uint256 child = 0; offset < end; ++child) {
-            (Effect nested, bytes32 nestedPath, uint256 next) = _node(policy, offset, request, depth + 1);
+            (Effect nested, bytes32 nestedPath, uint256 next) = _node(policy, offset, request, groups, depth + 1);
             if (next > end) revert PolicyMalformed(offset);
             offset = next;
-            if (nested == Effect.None || (isOverridden && (nested == Effect.Permit || effect == Effect.Deny))) continue;
+            if (nested == Effect.None || (isOverridden && _rank(nested) <= _rank(effect))) continue;
             isOverridden = true;
             effect = nested;
             path = nestedPath | bytes32((child < 255 ? child : 255) << (8 * (30 - depth)));
@@ -89,12 +95,19 @@ library PolicyEvaluator {
         if (offset != end) revert PolicyMalformed(offset);
     }
 
+    /// @dev Among siblings the stricter wins.
+    function _rank(Effect effect) private pure returns (uint8) {
+        return effect == Effect.Permit ? 0 : uint8(effect);
+    }
+
     /// @dev True when one of the alternatives in [offset, end) holds; an empty criterion never does.
-    function _anyOf(bytes calldata policy, uint256 offset, uint256 end, IConsentRegistry.Request calldata request)
-        private
-        pure
-        returns (bool)
-    {
+    function _anyOf(
+        bytes calldata policy,
+        uint256 offset,
+        uint256 end,
+        IConsentRegistry.Request calldata request,
+        IGroupRegistry groups
+    ) private view returns (bool) {
         while (offset < end) {
             uint8 kind = uint8(policy[offset++]);
             bool holds;
@@ -122,11 +135,22 @@ library PolicyEvaluator {
                 else holds = !isDated || (from < request.dataEnd && request.dataStart < until);
             } else if (kind == ALWAYS) {
                 holds = true;
+            } else if (kind == MEMBER_OF) {
+                holds = _isMember(request.groups, bytes16(policy[offset:offset + 16]), groups);
+                offset += 16;
             } else {
                 revert PolicyMalformed(offset - 1);
             }
             if (offset > end) revert PolicyMalformed(offset);
             if (holds) return true;
+        }
+        return false;
+    }
+
+    /// @dev A claim (group, member) counts when the registry says that it holds.
+    function _isMember(bytes calldata claims, bytes16 group, IGroupRegistry groups) private view returns (bool) {
+        for (uint256 i = 0; i + 32 <= claims.length; i += 32) {
+            if (bytes16(claims[i:i + 16]) == group && groups.holds(keccak256(claims[i:i + 32]))) return true;
         }
         return false;
     }

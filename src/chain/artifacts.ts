@@ -17,7 +17,8 @@ export interface AbiInput {
   readonly components?: readonly AbiInput[];
 }
 
-export type ContractName = 'Network' | 'AnchorLog' | 'ConsentRegistry';
+export type ContractName =
+  'Network' | 'AnchorLog' | 'ConsentRegistry' | 'GroupRegistry' | 'EmergencyAccess' | 'PasskeyVerifier';
 
 const loaded = new Map<string, Artifact>();
 

@@ -11,6 +11,7 @@ import {
   uintWord,
 } from './abi.js';
 import type { ChainLog, Hex } from './chain.js';
+import { type AccountSignature, PASSKEY_TYPE, isPasskeySignature, passkeyTuple } from './passkey-signature.js';
 import { type AttestationSignature, type Eip712Domain, signDigest, typedDataDigest } from './signing.js';
 
 /** Members as in `IConsentRegistry.Request`; times in milliseconds since 1970. */
@@ -21,10 +22,19 @@ export interface RegistryRequest {
   readonly dataEnd: number;
   /** 0 U, 1 L, 2 M, 3 N, 4 R, 5 V. */
   readonly confidentiality: number;
-  /** Bit 0: the requester is the patient. Bit 1: the requester wrote the record. Bit 2: it is a Consent that the requester wrote. */
+  /**
+   * Bit 0: the requester is the patient. Bit 1: the requester wrote the record. Bit 2: it is a Consent that the requester wrote.
+   * Bit 3: the requester, `actor`, claims to be a delegate of the patient.
+   */
   readonly relation: number;
+  /** Number of the emergency that was declared for `actor`; 0 or absent for none. */
+  readonly emergency?: number;
+  /** Blinded term of the requester, 32 digits; for a delegate and in an emergency. */
+  readonly actor?: string;
   /** 16 bytes each, ascending. */
   readonly terms: Uint8Array;
+  /** Claimed memberships: pairs (group, member) of blinded terms, 32 bytes each. */
+  readonly groups?: Uint8Array;
 }
 
 export interface RegistryQuestion {
@@ -48,6 +58,8 @@ export const REASONS = [
   'unknown-policy',
   'malformed-policy',
   'pending',
+  'emergency',
+  'delegate',
 ] as const;
 
 export type RegistryReason = (typeof REASONS)[number];
@@ -64,9 +76,16 @@ export interface RegistryDecision {
 export type RegistryEvent =
   | { readonly kind: 'filed'; readonly patient: Hex; readonly index: number; readonly policy: Hex }
   | { readonly kind: 'revoked'; readonly patient: Hex; readonly index: number }
-  | { readonly kind: 'key-changed'; readonly patient: Hex; readonly key: Hex };
-
-type Signed = Pick<AttestationSignature, 'r' | 'vs'>;
+  | { readonly kind: 'key-changed'; readonly patient: Hex; readonly key: Hex }
+  /** `actor` 32 digits, zeros for none; `until` in seconds since 1970. */
+  | {
+      readonly kind: 'delegate';
+      readonly patient: Hex;
+      readonly key: Hex;
+      readonly actor: string;
+      readonly until: number;
+    }
+  | { readonly kind: 'recovery'; readonly patient: Hex; readonly step: 'set' | 'started' | 'cancelled' };
 
 const FILE_TYPE = keccakText('File(bytes32 patient,bytes32 policy,uint32 index,uint64 deadline)');
 const REVOKE_TYPE = keccakText('Revoke(bytes32 patient,bytes32 policy,uint32 index)');
@@ -74,14 +93,23 @@ const CHANGE_KEY_TYPE = keccakText('ChangeKey(bytes32 patient,address key,uint32
 const FILE = selector('file(bytes32,bytes32,uint64,(bytes32,bytes32))');
 const REVOKE = selector('revoke(bytes32,uint32,bytes32,(bytes32,bytes32))');
 const CHANGE_KEY = selector('changeKey(bytes32,address,bytes32[],uint64,(bytes32,bytes32))');
+const FILE_WITH_PASSKEY = selector(`fileWithPasskey(bytes32,bytes32,uint64,${PASSKEY_TYPE})`);
+const REVOKE_WITH_PASSKEY = selector(`revokeWithPasskey(bytes32,uint32,bytes32,${PASSKEY_TYPE})`);
+const CHANGE_KEY_WITH_PASSKEY = selector(`changeKeyWithPasskey(bytes32,address,bytes32[],uint64,${PASSKEY_TYPE})`);
 const ACCOUNT_OF = selector('accountOf(bytes32)');
 const IS_ACTIVE = selector('isActive(bytes32,uint32,bytes32)');
 const DECIDE_ALL = selector(
-  'decideAll((bytes32,uint8,bytes[],uint32[],bytes[],(int64,int64,int64,uint8,uint8,bytes)[])[])',
+  'decideAll((bytes32,uint8,bytes[],uint32[],bytes[],(int64,int64,int64,uint8,uint8,uint64,bytes16,bytes,bytes)[])[])',
 );
 const FILED_TOPIC = keccakText('ConsentFiled(bytes32,uint32,bytes32)');
 const REVOKED_TOPIC = keccakText('ConsentRevoked(bytes32,uint32)');
 const KEY_CHANGED_TOPIC = keccakText('KeyChanged(bytes32,address)');
+const DELEGATE_TOPIC = keccakText('DelegateChanged(bytes32,address,bytes16,uint64)');
+const RECOVERY_TOPICS = new Map<Hex, 'set' | 'started' | 'cancelled'>([
+  [keccakText('RecoveryChanged(bytes32,address,uint32)'), 'set'],
+  [keccakText('RecoveryStarted(bytes32,address,uint64)'), 'started'],
+  [keccakText('RecoveryCancelled(bytes32)'), 'cancelled'],
+]);
 const NO_POLICY = 0xffffffff;
 
 /** What the patient's key signs to file a policy; `deadline` in seconds since 1970. */
@@ -126,24 +154,36 @@ export function signRevocation(
   return signDigest(privateKey, revocationDigest(domain, revocation));
 }
 
-const signatureWords = ({ r, vs }: Signed) => bytes32Word(r) + bytes32Word(vs);
-
-export function encodeFile({ patient, policy, deadline }: Omit<Filing, 'index'>, signature: Signed): Hex {
-  return `0x${FILE}${bytes32Word(patient)}${bytes32Word(policy)}${uintWord(deadline)}${signatureWords(signature)}`;
+/** A call whose last argument is the signature: by a wallet as two words, by a passkey as a tuple in the variant for passkeys. */
+function signed(plain: string, withPasskey: string, words: string, signature: AccountSignature): Hex {
+  if (!isPasskeySignature(signature))
+    return `0x${plain}${words}${bytes32Word(signature.r)}${bytes32Word(signature.vs)}`;
+  return `0x${withPasskey}${words}${uintWord(words.length / 2 + 32)}${passkeyTuple(signature)}`;
 }
 
-export function encodeRevoke({ patient, policy, index }: Revocation, signature: Signed): Hex {
-  return `0x${REVOKE}${bytes32Word(patient)}${uintWord(index)}${bytes32Word(policy)}${signatureWords(signature)}`;
+export function encodeFile({ patient, policy, deadline }: Omit<Filing, 'index'>, signature: AccountSignature): Hex {
+  const words = bytes32Word(patient) + bytes32Word(policy) + uintWord(deadline);
+  return signed(FILE, FILE_WITH_PASSKEY, words, signature);
+}
+
+export function encodeRevoke({ patient, policy, index }: Revocation, signature: AccountSignature): Hex {
+  const words = bytes32Word(patient) + uintWord(index) + bytes32Word(policy);
+  return signed(REVOKE, REVOKE_WITH_PASSKEY, words, signature);
 }
 
 /** @param policies hashes of the active policies in order of their indexes. */
 export function encodeChangeKey(
   change: { patient: Hex; key: Hex; policies: readonly Hex[]; deadline: number },
-  signature: Signed,
+  signature: AccountSignature,
 ): Hex {
-  const head = bytes32Word(change.patient) + addressWord(change.key) + uintWord(6 * 32) + uintWord(change.deadline);
   const policies = uintWord(change.policies.length) + change.policies.map(bytes32Word).join('');
-  return `0x${CHANGE_KEY}${head}${signatureWords(signature)}${policies}`;
+  const head = (offset: number) =>
+    bytes32Word(change.patient) + addressWord(change.key) + uintWord(offset) + uintWord(change.deadline);
+  if (isPasskeySignature(signature)) {
+    const tuple = uintWord(5 * 32 + policies.length / 2);
+    return `0x${CHANGE_KEY_WITH_PASSKEY}${head(5 * 32)}${tuple}${policies}${passkeyTuple(signature)}`;
+  }
+  return `0x${CHANGE_KEY}${head(6 * 32)}${bytes32Word(signature.r)}${bytes32Word(signature.vs)}${policies}`;
 }
 
 export function encodeAccountOf(patient: Hex): Hex {
@@ -183,15 +223,23 @@ function questionTuple(question: RegistryQuestion): string {
   return bytes32Word(question.patient) + implicitPolicy + offsets.join('') + tails.join('');
 }
 
+const REQUEST_HEAD_BYTES = 9 * 32;
+const NO_BYTES = new Uint8Array(0);
+
 function requestTuple(request: RegistryRequest): string {
+  const terms = bytesTail(request.terms);
   return (
     intWord(request.time) +
     intWord(request.dataStart) +
     intWord(request.dataEnd) +
     uintWord(request.confidentiality) +
     uintWord(request.relation) +
-    uintWord(6 * 32) +
-    bytesTail(request.terms)
+    uintWord(request.emergency ?? 0) +
+    (request.actor ?? '').padEnd(64, '0') +
+    uintWord(REQUEST_HEAD_BYTES) +
+    uintWord(REQUEST_HEAD_BYTES + terms.length / 2) +
+    terms +
+    bytesTail(request.groups ?? NO_BYTES)
   );
 }
 
@@ -233,7 +281,15 @@ export function decodeRegistryEvent({ topics, data }: Pick<ChainLog, 'topics' | 
       return { kind: 'revoked', patient, index: words.number(0) };
     case KEY_CHANGED_TOPIC:
       return { kind: 'key-changed', patient, key: words.address(0) };
-    default:
-      return undefined;
+    case DELEGATE_TOPIC: {
+      const actor = words.word(1).slice(0, 32);
+      // A time beyond what JavaScript counts exactly is for ever.
+      const until = Number(words.bigint(2));
+      return { kind: 'delegate', patient, key: words.address(0), actor, until };
+    }
+    default: {
+      const step = RECOVERY_TOPICS.get(topics[0] as Hex);
+      return step === undefined ? undefined : { kind: 'recovery', patient, step };
+    }
   }
 }

@@ -3,12 +3,13 @@
  *
  * A crash in the middle leaves contracts that nobody names; the next start deploys all of them again.
  */
-import { Interface } from 'ethers';
+import { Interface, getCreateAddress } from 'ethers';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { sha256, toHex } from '../base/bytes.js';
 import { decodeBoolean, encodeIsRatified } from './anchor-log.js';
 import { type Artifact, type ContractName, artifact } from './artifacts.js';
 import type { Hex } from './chain.js';
+import { encodeSetRules } from './emergency-access.js';
 import type { EvmChain } from './ethers-chain.js';
 
 /** Where the contracts are. */
@@ -17,6 +18,9 @@ export interface Contracts {
   readonly network: Hex;
   readonly anchorLog: Hex;
   readonly consentRegistry: Hex;
+  /** Created by the registry, as is the next. */
+  readonly groups: Hex;
+  readonly emergency: Hex;
   /** Block of the first of them: no event is older. */
   readonly fromBlock: number;
 }
@@ -68,7 +72,10 @@ export async function areDeployed(chain: Pick<EvmChain, 'chainId' | 'code'>, con
     [contracts.network, 'Network'],
     [contracts.anchorLog, 'AnchorLog'],
     [contracts.consentRegistry, 'ConsentRegistry'],
+    [contracts.groups, 'GroupRegistry'],
+    [contracts.emergency, 'EmergencyAccess'],
   ];
+  if (expected.some(([address]) => address === undefined)) return false;
   const codes = await Promise.all(expected.map(([address]) => chain.code(address)));
   return expected.every(
     ([, name], i) =>
@@ -93,6 +100,22 @@ export async function ratifyProfileSet(
   await transact(chain, network, proposal, await chain.nextNonce(), timeoutMs);
 }
 
+/**
+ * Names the roles (blinded terms, 32 digits) that may break the glass, and for how long at most. With several members this only proposes it.
+ *
+ * @param chain with the key of a member of the network.
+ */
+export async function nameEmergencyRoles(
+  chain: EvmChain,
+  { network, emergency }: Pick<Contracts, 'network' | 'emergency'>,
+  roles: { readonly named: readonly string[]; readonly unnamed?: readonly string[]; readonly maxDurationS: number },
+  timeoutMs = 60_000,
+): Promise<void> {
+  const action = encodeSetRules(roles.named, roles.unnamed ?? [], roles.maxDurationS);
+  const proposal = abiOf('Network').encodeFunctionData('propose', [emergency, action]) as Hex;
+  await transact(chain, network, proposal, await chain.nextNonce(), timeoutMs);
+}
+
 async function transact(chain: EvmChain, to: Hex | undefined, data: Hex, nonce: number, timeoutMs: number) {
   const { raw, txHash } = await chain.sign(to, data, nonce);
   await chain.send(raw);
@@ -112,7 +135,15 @@ async function deployAll(options: DeployOptions): Promise<Contracts> {
   const identifier = `0x${toHex(sha256(Buffer.from(organisation.identifier)))}`;
   const action = abiOf('Network').encodeFunctionData('setOrganisation', [identifier, entry]);
   await send(network, abiOf('Network').encodeFunctionData('propose', [network, action]) as Hex);
-  return { chainId: chain.chainId, network, anchorLog, consentRegistry, fromBlock: first.number };
+  return {
+    chainId: chain.chainId,
+    network,
+    anchorLog,
+    consentRegistry,
+    groups: createdBy(consentRegistry, 2),
+    emergency: createdBy(consentRegistry, 3),
+    fromBlock: first.number,
+  };
 
   function send(to: Hex | undefined, data: Hex) {
     nonce += 1;
@@ -126,6 +157,11 @@ async function deployAll(options: DeployOptions): Promise<Contracts> {
     if (address === undefined) throw new Error(`${name} was not created in block ${blockNumber}`);
     return address;
   }
+}
+
+/** Address of the contract that another created as its `n`th (from 1). */
+function createdBy(from: Hex, n: number): Hex {
+  return getCreateAddress({ from, nonce: n }).toLowerCase() as Hex;
 }
 
 function abiOf(name: ContractName): Interface {

@@ -7,7 +7,7 @@ let interfaces: Interface[] | undefined;
 
 /** E.g. `AnchorLogNotGrown(5, 7)`; the data itself when no contract of ours has such an error. */
 export function explainRevert(data: Hex): string {
-  interfaces ??= (['AnchorLog', 'ConsentRegistry', 'Network'] as const).map(
+  interfaces ??= (['AnchorLog', 'ConsentRegistry', 'Network', 'GroupRegistry', 'EmergencyAccess'] as const).map(
     (name) => new Interface(JSON.stringify(artifact(name).abi)),
   );
   for (const known of interfaces) {

@@ -12,6 +12,8 @@ export interface RuleOutcome {
   /** Numbers of the nested rules down to the one that decided. */
   readonly path: readonly number[];
   readonly rule?: Rule;
+  /** A denial that holds in emergencies too. */
+  readonly isFinal?: boolean;
 }
 
 export interface OracleDecision {
@@ -32,9 +34,33 @@ export function decideByPolicies(
 ): OracleDecision {
   if (request.isPatient) return { permit: true, reason: 'patient', path: [] };
   if (request.isOwnConsent) return { permit: true, reason: 'author', path: [] };
+  if (request.isDelegate === true) return { permit: true, reason: 'delegate', path: [] };
+  const decision = combined(policies, request, implicitPolicy);
+  if (decision.permit || request.isEmergency !== true || isFinal(policies, request)) return decision;
+  return { ...decision, permit: true, reason: 'emergency' };
+}
+
+/** True when a denial that holds in emergencies too applies. */
+function isFinal(policies: readonly Policy[], request: ClearRequest): boolean {
+  return newest(policies).some((policy) => evaluatePolicy(policy, request).isFinal === true);
+}
+
+/** Without those that a newer one of the same group supersedes. */
+function newest(policies: readonly Policy[]): readonly Policy[] {
+  return policies.filter(
+    (policy) => !policies.some((other) => other.group === policy.group && other.time > policy.time),
+  );
+}
+
+function combined(
+  policies: readonly Policy[],
+  request: ClearRequest,
+  implicitPolicy: 'deny' | 'permit',
+): OracleDecision {
   let permitted: OracleDecision | undefined;
+  const counting = new Set(newest(policies));
   for (const [index, policy] of policies.entries()) {
-    if (policies.some((other) => other.group === policy.group && other.time > policy.time)) continue;
+    if (!counting.has(policy)) continue;
     const { effect, path } = evaluatePolicy(policy, request);
     if (effect === 'deny') return { permit: false, reason: 'deny-provision', policy: index, path };
     if (effect === 'permit') permitted ??= { permit: true, reason: 'permit-provision', policy: index, path };
@@ -60,13 +86,19 @@ function evaluateRule(rule: Rule, request: ClearRequest): RuleOutcome {
       return { ...outcome, path: [Math.min(i, 255), ...outcome.path] };
     })
     .filter(({ effect }) => effect !== 'none');
-  return nested.find(({ effect }) => effect === 'deny') ?? nested[0] ?? { effect: rule.type, path: [], rule };
+  return (
+    nested.find(({ isFinal }) => isFinal === true) ??
+    nested.find(({ effect }) => effect === 'deny') ??
+    nested[0] ?? { effect: rule.type, path: [], rule, isFinal: rule.type === 'deny' && rule.isFinal === true }
+  );
 }
 
 function holds(alternative: Alternative, request: ClearRequest): boolean {
   switch (alternative.kind) {
     case 'term':
       return request.terms.has(alternative.term);
+    case 'member-of':
+      return request.groups?.has(alternative.term) ?? false;
     case 'all-terms':
       return alternative.terms.every((term) => request.terms.has(term));
     case 'confidentiality-at-most':

@@ -24,8 +24,11 @@ export const KINDS: readonly Alternative['kind'][] = [
   'data-within',
   'data-overlaps',
   'always',
+  'member-of',
 ];
 const EFFECTS: readonly Rule['type'][] = ['none', 'deny', 'permit'];
+/** A denial that holds in emergencies too. */
+const FINAL = 3;
 /** Where the root rule begins. */
 export const ROOT_OFFSET = 42;
 
@@ -51,13 +54,15 @@ function ruleDigits(rule: Rule, blinder: Blinder): string {
   });
   const nested = rule.rules.map((child) => ruleDigits(child, blinder)).join('');
   const body = byte(criteria.length) + criteria.join('') + nested;
-  return byte(EFFECTS.indexOf(rule.type)) + uint32(body.length / 2) + body;
+  const effect = rule.type === 'deny' && rule.isFinal === true ? FINAL : EFFECTS.indexOf(rule.type);
+  return byte(effect) + uint32(body.length / 2) + body;
 }
 
 function alternativeDigits(alternative: Alternative, blinder: Blinder): string {
   const kind = byte(KINDS.indexOf(alternative.kind) + 1);
   switch (alternative.kind) {
     case 'term':
+    case 'member-of':
       return kind + blinder.term(alternative.term);
     case 'all-terms':
       return kind + byte(alternative.terms.length) + alternative.terms.map((term) => blinder.term(term)).join('');

@@ -8,6 +8,8 @@ export interface PolicySummary {
   readonly terms: ReadonlySet<string>;
   /** Their kinds, 4 digits each. */
   readonly kinds: ReadonlySet<string>;
+  /** Blinded terms of groups that it asks membership of. */
+  readonly groups: ReadonlySet<string>;
   readonly usesConfidentiality: boolean;
   readonly usesData: boolean;
   /** Times at which a decision can change, milliseconds since 1970, ascending. */
@@ -18,6 +20,7 @@ export interface PolicySummary {
 export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const terms = new Set<string>();
+  const groups = new Set<string>();
   const edges = new Set<number>();
   const seen = { confidentiality: false, data: false };
   const termAt = (offset: number) => terms.add(toHex(bytes.subarray(offset, offset + 16)));
@@ -43,6 +46,9 @@ export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
       case 'data-within':
       case 'data-overlaps':
         seen.data = true;
+        return offset + 17;
+      case 'member-of':
+        groups.add(toHex(bytes.subarray(offset + 1, offset + 17)));
         return offset + 17;
       case 'always':
         return offset + 1;
@@ -72,6 +78,7 @@ export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
   return {
     terms,
     kinds: new Set([...terms].map((term) => term.slice(0, 4))),
+    groups,
     usesConfidentiality: seen.confidentiality,
     usesData: seen.data,
     edges: [...edges].sort((a, b) => a - b),
@@ -81,6 +88,7 @@ export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
 const NO_POLICIES: PolicySummary = {
   terms: new Set(),
   kinds: new Set(),
+  groups: new Set(),
   usesConfidentiality: false,
   usesData: false,
   edges: [],
@@ -96,6 +104,7 @@ export function summarizePolicies(policies: readonly Uint8Array[]): PolicySummar
     all = {
       terms: new Set([...all.terms, ...summary.terms]),
       kinds: new Set([...all.kinds, ...summary.kinds]),
+      groups: new Set([...all.groups, ...summary.groups]),
       usesConfidentiality: all.usesConfidentiality || summary.usesConfidentiality,
       usesData: all.usesData || summary.usesData,
       edges: [...all.edges, ...summary.edges].sort((a, b) => a - b),

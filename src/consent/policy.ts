@@ -13,7 +13,9 @@ export type Alternative =
   | { readonly kind: 'time-within'; readonly start: number; readonly end: number }
   | { readonly kind: 'data-within'; readonly start: number; readonly end: number }
   | { readonly kind: 'data-overlaps'; readonly start: number; readonly end: number }
-  | { readonly kind: 'always' };
+  | { readonly kind: 'always' }
+  /** The requester belongs to this group, as the chain says. */
+  | { readonly kind: 'member-of'; readonly term: string };
 
 /** Holds when one of its alternatives does; never when it has none. */
 export interface Criterion {
@@ -28,6 +30,8 @@ export interface Rule {
   readonly criteria: readonly Criterion[];
   /** Exceptions: a nested rule that applies overrides; among siblings deny wins. */
   readonly rules: readonly Rule[];
+  /** Of a denial: it holds in emergencies (break-glass) too. */
+  readonly isFinal?: boolean;
   /** FHIRPath of the provision it comes from. */
   readonly expression: string;
 }
@@ -57,6 +61,12 @@ export interface ClearRequest {
   /** The record is a Consent that the requester wrote: whoever wrote one can always see and revoke it. */
   readonly isOwnConsent: boolean;
   readonly terms: ReadonlySet<string>;
+  /** Terms of the groups to which the requester belongs. */
+  readonly groups?: ReadonlySet<string>;
+  /** An emergency was declared for the requester and this patient, and is open. */
+  readonly isEmergency?: boolean;
+  /** The patient made the requester her delegate. */
+  readonly isDelegate?: boolean;
 }
 
 /** Bounds of an open interval, as JavaScript can hold them; far beyond any date that FHIR can write. */
