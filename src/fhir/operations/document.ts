@@ -10,7 +10,7 @@ import { recordRelease } from '../interactions/release.js';
 import { writeOne } from '../interactions/write-one.js';
 import { Input } from '../terminology/operations/parameters.js';
 import type { Operation } from './operation.js';
-import { contentOfRow, referencedRow, subjectOf } from './stored.js';
+import { contentOfRow, marked, referencedRow, subjectOf } from './stored.js';
 
 /** Resources of a document at most. */
 const mostResources = 5_000;
@@ -27,7 +27,7 @@ const document: Interaction = async (services, request, context, parameters) => 
   if (persist) requireScope(context.principal, 'Bundle', 'c');
   const id = parameters.id ?? idIn(input.text('id'));
   const row = await subjectOf(services, context, { type: 'Composition', id }, 'document');
-  const composition = await contentOfRow(services, row);
+  const composition = await contentOfRow(services, context, row);
   const asOf = services.catalog.head().seq;
   const rows = new Map<string, VersionRow>();
   for (const { reference } of findReferences({ ...composition, meta: undefined }, 'Composition')) {
@@ -40,10 +40,11 @@ const document: Interaction = async (services, request, context, parameters) => 
   await recordRelease(services, context, 'document', 'permit', [...rows.values()]);
   const entry = [{ fullUrl: `${context.baseUrl}/Composition/${id}`, resource: composition }];
   for (const [name, found] of rows) {
-    entry.push({ fullUrl: `${context.baseUrl}/${name}`, resource: await contentOfRow(services, found) });
+    entry.push({ fullUrl: `${context.baseUrl}/${name}`, resource: await contentOfRow(services, context, found) });
   }
   const bundle: Resource = {
     resourceType: 'Bundle',
+    ...marked(services, [row, ...rows.values()]),
     identifier: { system: 'urn:ietf:rfc:3986', value: `urn:uuid:${randomUUID()}` },
     type: 'document',
     timestamp: new Date(services.clock.now()).toISOString(),

@@ -54,7 +54,7 @@ export async function graphAt(services: FhirServices, context: Context, name: st
 
 async function byReference(services: FhirServices, context: Context, name: string, asOf: number) {
   const row = await referencedRow(services, context, name, asOf);
-  return row && contentOfRow(services, row);
+  return row && contentOfRow(services, context, row);
 }
 
 /** Of several versions the one that was written last. */
@@ -68,7 +68,7 @@ async function byUrl(
   const criteria = [['url', url] as const, ...(version === undefined ? [] : [['version', version] as const])];
   const { plan } = parseSearch(services.search, 'GraphDefinition', criteria, 'strict');
   for (const row of await services.catalog.search({ plan, asOf, order: 'newest', limit: 20 })) {
-    if (await mayRead(services, context.principal, 's', row)) return contentOfRow(services, row);
+    if (await mayRead(services, context.principal, 's', row)) return contentOfRow(services, context, row);
   }
   return undefined;
 }

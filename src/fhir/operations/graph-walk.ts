@@ -60,7 +60,7 @@ export class GraphWalk {
   private async searched(row: VersionRow, target: GraphTarget): Promise<VersionRow[]> {
     const { services, context, asOf } = this;
     const parsed = parseSearch(services.search, target.type, paramsOf(target, this.nameOf(row)), 'strict');
-    const query = await settledQuery(services, parsed, asOf);
+    const query = await settledQuery(services, context.principal, parsed, asOf);
     const { rows } = await findPage(services, context, query, mostResources + 1, asOf, undefined);
     return [...rows];
   }
@@ -75,7 +75,7 @@ export class GraphWalk {
   }
 
   private async referencesAt(row: VersionRow, path: string): Promise<string[]> {
-    const resource = await contentOfRow(this.services, row);
+    const resource = await contentOfRow(this.services, this.context, row);
     try {
       const values = compileFhirPath(path, this.services.search.parameters.model).evaluate(resource, { resource });
       return values.flatMap((value) => {

@@ -10,7 +10,7 @@ import { instanceOf } from '../interactions/interaction.js';
 import { graphAt } from './graph-definition.js';
 import { GraphWalk } from './graph-walk.js';
 import type { Operation } from './operation.js';
-import { contentOfRow, subjectOf } from './stored.js';
+import { contentOfRow, marked, subjectOf } from './stored.js';
 
 export const graphOperation: Operation = {
   name: 'graph',
@@ -32,15 +32,15 @@ export const graphOperation: Operation = {
     const rows = [row, ...walk.found];
     await recordRelease(services, context, 'graph', 'permit', walk.found);
     const entry = await Promise.all(rows.map((one) => entryOf(services, context, one)));
-    return { status: 200, resource: { resourceType: 'Bundle', type: 'collection', entry } };
+    return { status: 200, resource: { resourceType: 'Bundle', ...marked(services, rows), type: 'collection', entry } };
   },
 };
 
 async function entryOf(
   services: FhirServices,
-  { baseUrl }: Context,
+  context: Context,
   row: VersionRow,
 ): Promise<{ fullUrl: string; resource: Resource }> {
   const { resourceType, id } = services.opened.header(row);
-  return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource: await contentOfRow(services, row) };
+  return { fullUrl: `${context.baseUrl}/${resourceType}/${id}`, resource: await contentOfRow(services, context, row) };
 }

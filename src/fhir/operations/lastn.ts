@@ -31,7 +31,7 @@ export const lastnOperation: Operation = {
     const handling = request.prefer.handling === 'lenient' ? 'lenient' : 'strict';
     const parsed = parseSearch(services.search, 'Observation', [...criteria, ['_sort', '-date']], handling);
     const asOf = services.catalog.head().seq;
-    const query = await settledQuery(services, parsed, asOf);
+    const query = await settledQuery(services, context.principal, parsed, asOf);
     const { rows } = await findPage(services, context, query, mostObservations + 1, asOf, undefined);
     if (rows.length > mostObservations) {
       const diagnostics = `More than ${mostObservations} Observations match; narrow $lastn by code, category or date.`;
@@ -41,7 +41,7 @@ export const lastnOperation: Operation = {
     const coded: { readonly row: VersionRow; readonly keys: readonly string[] }[] = [];
     const slices = new Slices();
     for (const row of rows) {
-      const keys = keysOf(await contentOfRow(services, row));
+      const keys = keysOf(await contentOfRow(services, context, row));
       groups.join(keys);
       coded.push({ row, keys });
       await slices.turn();

@@ -10,13 +10,14 @@ import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead, requireScope } from '../access.js';
 import { recordRelease } from '../interactions/release.js';
 import { Slices } from '../pause.js';
+import type { Context } from '../request.js';
 import { parseSearch } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { Input } from '../terminology/operations/parameters.js';
 import { blockingSearches } from './match-candidates.js';
 import { gradeOf, scoreOf } from './match-score.js';
 import type { Operation } from './operation.js';
-import { contentOfRow } from './stored.js';
+import { contentOfRow, marked } from './stored.js';
 
 /** Candidates of one search; one that finds more tells little and is left to the others. */
 const mostCandidates = 500;
@@ -54,7 +55,7 @@ export const matchOperation: Operation = {
     const slices = new Slices();
     for (const row of await candidates(services, wanted)) {
       if (!(await mayRead(services, context.principal, 's', row))) continue;
-      const score = scoreOf(wanted, await contentOfRow(services, row));
+      const score = scoreOf(wanted, await contentOfRow(services, context, row));
       const grade = gradeOf(score);
       if (grade !== 'certainly-not' && (!onlyCertain || grade === 'certain'))
         matches.push({ row, score: score.value, grade });
@@ -68,9 +69,13 @@ export const matchOperation: Operation = {
       'permit',
       best.map(({ row }) => row),
     );
-    const entry = await Promise.all(best.map((match) => entryOf(services, context.baseUrl, match)));
+    const entry = await Promise.all(best.map((match) => entryOf(services, context, match)));
     const bundle = {
       resourceType: 'Bundle',
+      ...marked(
+        services,
+        best.map(({ row }) => row),
+      ),
       type: 'searchset',
       total: best.length,
       ...(entry.length > 0 ? { entry } : {}),
@@ -97,11 +102,11 @@ async function candidates(services: FhirServices, wanted: Resource): Promise<Ver
   return [...found.values()];
 }
 
-async function entryOf(services: FhirServices, baseUrl: string, { row, score, grade }: Match) {
+async function entryOf(services: FhirServices, context: Context, { row, score, grade }: Match) {
   const { resourceType, id } = services.opened.header(row);
   return {
-    fullUrl: `${baseUrl}/${resourceType}/${id}`,
-    resource: await contentOfRow(services, row),
+    fullUrl: `${context.baseUrl}/${resourceType}/${id}`,
+    resource: await contentOfRow(services, context, row),
     search: { extension: [{ url: gradeUrl, valueCode: grade }], mode: 'match', score },
   };
 }

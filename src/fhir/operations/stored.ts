@@ -3,11 +3,13 @@ import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead, requireScope } from '../access.js';
+import { highWaterMark } from '../bundle/high-water.js';
 import { instanceOf, type PathParameters } from '../interactions/interaction.js';
 import { release } from '../interactions/release.js';
 import type { Context } from '../request.js';
 import { localTarget } from '../search/reference.js';
 import type { FhirServices } from '../services.js';
+import { contentOf } from '../visible-content.js';
 import { unknown } from '../write/targets.js';
 
 /**
@@ -49,7 +51,17 @@ export async function referencedRow(
   return row;
 }
 
-/** The content of a version that may be seen, parsed. */
-export async function contentOfRow({ opened }: Pick<FhirServices, 'opened'>, row: VersionRow): Promise<Resource> {
-  return (await opened.text(row)).value();
+/** What the principal may see of a version that it may see at all, parsed. */
+export async function contentOfRow(
+  services: FhirServices,
+  { principal }: Pick<Context, 'principal'>,
+  row: VersionRow,
+): Promise<Resource> {
+  return (await contentOf(services, principal, row)).value();
+}
+
+/** The high-water mark of what goes into one Bundle, for its `meta`. */
+export function marked({ opened }: Pick<FhirServices, 'opened'>, rows: readonly VersionRow[]): Pick<Resource, 'meta'> {
+  const meta = highWaterMark(rows.map((row) => opened.header(row).attributes.securityLabels));
+  return meta === undefined ? {} : { meta };
 }
