@@ -23,15 +23,35 @@ const fullVersions = 1_000;
 const fullBytes = 16 * 1024 * 1024;
 
 export class CommitGroup {
-  readonly fresh = new FreshKeys();
+  readonly fresh: FreshKeys;
   readonly entries: Entry[] = [];
   readonly blocks: SealedBlock[] = [];
   readonly members: Member[] = [];
   private readonly drafted = new Set<string>();
   private sizeBytes = 0;
 
-  /** @param head the state that the group extends. */
-  constructor(readonly head: Head) {}
+  /**
+   * @param head the state that the group extends.
+   * @param before the group that leads to that state, as long as it is not committed.
+   */
+  constructor(
+    readonly head: Head,
+    public before?: CommitGroup,
+  ) {
+    this.fresh = new FreshKeys(before?.fresh);
+  }
+
+  /** An empty group upon one that is on its way. */
+  static after(group: CommitGroup): CommitGroup {
+    const head = { ...group.head, seq: group.nextSeq - 1, leafCount: group.leafCount, time: group.time };
+    return new CommitGroup(head, group);
+  }
+
+  /** The group before this one is committed. */
+  arrived(): void {
+    this.before = undefined;
+    this.fresh.forgetEarlier();
+  }
 
   get isEmpty(): boolean {
     return this.entries.length === 0;

@@ -1,8 +1,9 @@
 /**
  * The only writer of a server: runs procedures one after the other and commits what they decide, in groups.
  *
- * Writers that arrive while a group is being made durable form the next group; a lone writer does not wait for company. Each procedure's
- * drafts are one entry. Preconditions are evaluated against the very state that the entry extends, so that conditional writes cannot race.
+ * Writers that arrive while a group is being made durable are decided and sealed meanwhile, and form the next group; a lone writer does not wait
+ * for company. Each procedure's drafts are one entry. Preconditions are evaluated against the very state that the entry extends, so that
+ * conditional writes cannot race: who asks for what a group under way changes waits for it, and a group that fails takes the next one with it.
  */
 import type { Clock } from '../base/clock.js';
 import type { Term } from '../base/ids.js';
@@ -35,8 +36,13 @@ const mostAttempts = 20;
 export class Committer {
   private readonly queue: Waiting[] = [];
   private readonly sealer: EntrySealer;
+  /** Takes what is decided now. */
   private group: CommitGroup;
+  /** The group before it, on its way to the stores; resolves to whether it came to be. */
+  private underWay: Promise<boolean> | undefined;
   private running: Promise<void> | undefined;
+  /** Wakes the loop when a writer comes. */
+  private arrived: () => void = () => undefined;
 
   constructor(private readonly services: CommitterServices) {
     this.sealer = new EntrySealer(services);
@@ -56,6 +62,7 @@ export class Committer {
   submit<R>(procedure: Procedure<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       this.queue.push({ procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0 });
+      this.arrived();
       this.running ??= this.run();
     });
   }
@@ -68,20 +75,29 @@ export class Committer {
   private async run(): Promise<void> {
     // What was submitted in this turn of the event loop goes together.
     await Promise.resolve();
-    while (this.queue.length > 0) {
-      this.group = new CommitGroup(this.services.catalog.head());
+    for (;;) {
       while (this.queue.length > 0 && !this.group.isFull) await this.admit(this.queue.shift()!);
-      await this.flush();
+      if (this.underWay !== undefined) await (this.group.isFull ? this.underWay : this.companyOr(this.underWay));
+      else if (!this.group.isEmpty) void this.launch();
+      else if (this.queue.length === 0) break;
     }
     this.running = undefined;
+  }
+
+  /** Resolves when a writer has come, or the group under way has arrived. */
+  private companyOr(underWay: Promise<unknown>): Promise<unknown> {
+    const company = new Promise<void>((resolve) => {
+      this.arrived = resolve;
+    });
+    return Promise.race([underWay, company]);
   }
 
   /** Lets one procedure decide, and adds what it decided to the group. */
   private async admit(waiting: Waiting): Promise<void> {
     const state = new GroupState(
       this.services.catalog,
-      () => this.group,
-      () => this.flush(),
+      (resource) => this.changes(resource),
+      () => this.settle(),
     );
     try {
       const decision = await waiting.procedure(state);
@@ -100,6 +116,11 @@ export class Committer {
     const fresh = new FreshKeys(group.fresh);
     const time = Math.max(this.services.clock.now(), group.time);
     const sealed = await this.sealer.seal(group.nextSeq, time, decision.drafts, fresh);
+    // The group before this one failed meanwhile, and this one was given up with it.
+    if (group !== this.group) {
+      this.again([waiting]);
+      return;
+    }
     fresh.join();
     group.add(waiting, decision, sealed);
   }
@@ -118,13 +139,33 @@ export class Committer {
     }
   }
 
+  /** Does a group that is not committed yet change the resource, or find out whether it does? */
+  private changes(resource: Term): boolean {
+    return this.group.hasDraftOf(resource) || (this.group.before?.hasDraftOf(resource) ?? false);
+  }
+
+  /** Waits until everything decided so far is committed. @returns false when something of it did not come to be. */
+  private async settle(): Promise<boolean> {
+    if (this.underWay !== undefined && !(await this.underWay)) return false;
+    if (this.group.isEmpty) return true;
+    return this.launch();
+  }
+
+  /** Sends the group on its way; the next one is built upon it. */
+  private launch(): Promise<boolean> {
+    const { group } = this;
+    this.group = CommitGroup.after(group);
+    this.underWay = this.commit(group).finally(() => {
+      this.underWay = undefined;
+    });
+    return this.underWay;
+  }
+
   /**
-   * Makes the group durable and answers its writers.
+   * Makes a group durable and answers its writers.
    * @returns false when it did not come to be; its writers were refused or wait again.
    */
-  private async flush(): Promise<boolean> {
-    const { group } = this;
-    if (group.isEmpty) return true;
+  private async commit(group: CommitGroup): Promise<boolean> {
     const { blocks, catalog, vault, onCommit } = this.services;
     try {
       // Contents first: a crash between the two leaves sealed blocks that no entry names.
@@ -132,13 +173,19 @@ export class Committer {
       // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
       await catalog.append(group.entries);
     } catch (error) {
+      // What was decided upon this group cannot stand without it.
+      const next = this.group.members.map(({ waiting }) => waiting);
       this.group = new CommitGroup(catalog.head());
-      if (error instanceof AppendConflict) this.again(group.members.map(({ waiting }) => waiting));
-      else for (const { waiting } of group.members) waiting.reject(error);
+      const own = group.members.map(({ waiting }) => waiting);
+      if (error instanceof AppendConflict) this.again([...own, ...next]);
+      else {
+        for (const { reject } of own) reject(error);
+        this.again(next);
+      }
       return false;
     }
     vault.adopt(group.fresh);
-    this.group = new CommitGroup(catalog.head());
+    this.group.arrived();
     for (const { waiting, decision, committed } of group.members) answer(waiting, decision, committed);
     for (const { committed } of group.members) tell(onCommit, committed);
     return true;
@@ -156,7 +203,7 @@ export class Committer {
   }
 }
 
-/** The catalog plus the group: whoever asks for what the group is about to change waits until it is committed. */
+/** The catalog plus what is not committed yet: whoever asks for what that is about to change waits until it is committed. */
 class GroupState implements CommitState {
   /** The group whose writes this procedure relied on did not come to be. */
   isLost = false;
@@ -164,25 +211,25 @@ class GroupState implements CommitState {
 
   constructor(
     private readonly catalog: Catalog,
-    private readonly group: () => CommitGroup,
-    private readonly flush: () => Promise<boolean>,
+    private readonly isChanging: (resource: Term) => boolean,
+    private readonly committed: () => Promise<boolean>,
   ) {}
 
   get asOf(): number {
-    return this.group().head.seq;
+    return this.catalog.head().seq;
   }
 
   current(resource: Term): VersionRow | undefined | Promise<VersionRow | undefined> {
     const name = Buffer.from(resource.buffer, resource.byteOffset, resource.byteLength).toString('latin1');
     if (this.known.has(name)) return this.known.get(name);
-    if (this.group().hasDraftOf(resource)) return this.settle().then(() => this.current(resource));
+    if (this.isChanging(resource)) return this.settle().then(() => this.current(resource));
     const found = this.catalog.current(resource, this.asOf);
     if (found instanceof Promise) return found.then((row) => this.remember(name, row));
     return this.remember(name, found);
   }
 
   async search(plan: Plan, limit: number): Promise<VersionRow[]> {
-    if (!this.group().isEmpty) await this.settle();
+    await this.settle();
     return this.catalog.search({ plan, asOf: this.asOf, order: 'newest', limit });
   }
 
@@ -192,7 +239,7 @@ class GroupState implements CommitState {
   }
 
   private async settle(): Promise<void> {
-    if (await this.flush()) return;
+    if (await this.committed()) return;
     this.isLost = true;
     throw new StateLost('a write that this one was to follow failed');
   }

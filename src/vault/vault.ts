@@ -130,7 +130,7 @@ export class FreshKeys {
   readonly byName = new Map<string, { readonly key: KeyObject; readonly record: WrappedFor }>();
 
   /** @param earlier keys that will be committed before, or together with, these. */
-  constructor(private readonly earlier?: FreshKeys) {}
+  constructor(private earlier?: FreshKeys) {}
 
   get(compartment: Term): KeyObject | undefined {
     return this.byName.get(nameOf(compartment))?.key ?? this.earlier?.get(compartment);
@@ -139,6 +139,11 @@ export class FreshKeys {
   /** What has to be committed: the keys made for this set, not the earlier ones. */
   records(): WrappedFor[] {
     return [...this.byName.values()].map(({ record }) => record);
+  }
+
+  /** The earlier ones are committed, and the vault has adopted them. */
+  forgetEarlier(): void {
+    this.earlier = undefined;
   }
 
   /** Makes these keys part of the earlier set. */
