@@ -32,6 +32,10 @@ export interface Config {
     readonly maxStalenessMs: number;
     /** Overarching policies (URI or code of `policyRule`) beside the known ones, and what they say where a Consent says nothing. */
     readonly policies: readonly (readonly [name: string, effect: PolicyEffect])[];
+    /** Blocks after which a filing or revocation stops to be pending. */
+    readonly confirmations: number;
+    /** Whom a Consent may name: anybody, or those alone who are stored here (under REFERENTIAL_INTEGRITY). */
+    readonly actors: 'any' | 'stored';
   };
   readonly fhir: {
     readonly maxBodyBytes: number;
@@ -121,6 +125,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       defaultPolicy: read.choice('DEFAULT_CONSENT', 'deny', ['deny', 'permit']),
       maxStalenessMs: read.integer('CONSENT_MAX_STALENESS_MS', 10_000, 100, 3_600_000),
       policies: policies(read),
+      confirmations: read.integer('CONSENT_CONFIRMATIONS', 1, 1, 1_000),
+      actors: read.choice('CONSENT_ACTORS', 'any', ['any', 'stored']),
     },
     fhir: {
       maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,

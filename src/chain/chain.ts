@@ -39,6 +39,9 @@ export interface Chain {
   /** @throws ChainUnavailable, as every method here does when no endpoint answers within its bound. */
   head(): Promise<ChainHead>;
 
+  /** Hash of the block with this number on the chain as it is now; undefined when there is none. */
+  blockHash(number: number): Promise<Hex | undefined>;
+
   /** `eth_call` at a block (number) or the head. @throws CallReverted with the revert data. */
   call(to: Hex, data: Hex, at?: number): Promise<Hex>;
 

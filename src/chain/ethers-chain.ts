@@ -130,6 +130,12 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
       return { number: Number(block.number), hash: block.hash, timestamp: Number(block.timestamp) };
     },
 
+    async blockHash(number): Promise<Hex | undefined> {
+      const at = `0x${number.toString(16)}`;
+      const block = await rpc.call<{ hash: Hex } | null>('eth_getBlockByNumber', at, false);
+      return block?.hash;
+    },
+
     async call(to, data, at): Promise<Hex> {
       const block = at === undefined ? 'latest' : `0x${at.toString(16)}`;
       try {

@@ -42,7 +42,7 @@ export interface PolicyContents {
 }
 
 export interface ConsentGateOptions {
-  readonly chain: Pick<Chain, 'call' | 'head' | 'logs'>;
+  readonly chain: Pick<Chain, 'call' | 'head' | 'logs' | 'blockHash'>;
   readonly registry: Hex;
   readonly fromBlock: number;
   readonly blinder: Blinder;

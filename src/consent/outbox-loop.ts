@@ -22,11 +22,13 @@ import type { Filing, Ledger, SentTransaction } from './ledger.js';
 import { type PatientKeys, createPatientKeys } from './patient-keys.js';
 
 export interface OutboxLoopOptions {
-  readonly chain: Pick<Chain, 'chainId' | 'call' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
+  readonly chain: Pick<Chain, 'chainId' | 'call' | 'head' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
   readonly registry: Hex;
   readonly state: Pick<Catalog, 'getState' | 'putState'>;
   readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
   readonly clock: Clock;
+  /** Blocks, the one that has the transaction included, after which it counts as mined; default 1. Until then it is pending. */
+  readonly confirmations?: number;
   readonly onProblem?: (problem: Error) => void;
 }
 
@@ -227,12 +229,25 @@ export class OutboxLoop {
     const { chain } = this.#options;
     for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 1_000)) {
       const receipt = await chain.receipt(txHash);
-      if (receipt !== undefined) return receipt.status === 'success' ? 'mined' : 'reverted';
+      if (receipt !== undefined && (await this.#isDeepEnough(receipt.blockNumber))) {
+        return receipt.status === 'success' ? 'mined' : 'reverted';
+      }
       // A node may forget what waits in its pool; sending the same again is no error.
-      if (waitMs === 1_000 && !(await this.#send(raw)) && (await chain.receipt(txHash)) === undefined) return 'lost';
+      if (
+        receipt === undefined &&
+        waitMs === 1_000 &&
+        !(await this.#send(raw)) &&
+        (await chain.receipt(txHash)) === undefined
+      )
+        return 'lost';
       if (this.#isClosed) throw new ChainUnavailable('closing');
       await this.#pause(waitMs);
     }
+  }
+
+  async #isDeepEnough(blockNumber: number): Promise<boolean> {
+    const { chain, confirmations = 1 } = this.#options;
+    return confirmations === 1 || (await chain.head()).number >= blockNumber + confirmations - 1;
   }
 
   async #settle(sent: readonly SentTransaction[], outcomes: readonly Outcome[]): Promise<void> {

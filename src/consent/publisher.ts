@@ -29,12 +29,13 @@ export type RevocationSignature = NonNullable<Filing['revocation']>;
 
 export interface ConsentPublisherOptions {
   /** With the key of a relay. */
-  readonly chain: Pick<Chain, 'chainId' | 'call' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
+  readonly chain: Pick<Chain, 'chainId' | 'call' | 'head' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
   readonly registry: Hex;
   readonly state: Pick<Catalog, 'getState' | 'putState'>;
   readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
   readonly blinder: Blinder;
   readonly clock: Clock;
+  readonly confirmations?: number;
   readonly source?: ConsentSource;
   readonly compile?: CompileOptions;
   /** Told what goes wrong, with no content in it. */

@@ -2,14 +2,15 @@
  * Follows the events of the consent registry: which policies each patient has, as of which block.
  *
  * What it knows is only used to ask the contract, which refuses a question that does not name exactly the active policies: a follower
- * that missed an event leads to a refused question, never to a wrong decision.
+ * that missed an event leads to a refused question, never to a wrong decision. A chain that replaced blocks, however many, is read anew: what
+ * was known of the replaced ones stands until the new reading takes its place as a whole.
  */
-import type { Chain, ChainHead, Hex } from '../chain/chain.js';
+import type { Chain, ChainHead, ChainLog, Hex } from '../chain/chain.js';
 import { decodeRegistryEvent } from '../chain/consent-registry.js';
 import type { Clock } from '../base/clock.js';
 
 export interface RegistryFollowerOptions {
-  readonly chain: Pick<Chain, 'head' | 'logs'>;
+  readonly chain: Pick<Chain, 'head' | 'logs' | 'blockHash'>;
   readonly registry: Hex;
   /** Block of the registry's deployment. */
   readonly fromBlock: number;
@@ -25,7 +26,7 @@ const RANGE = 5_000;
 
 export class RegistryFollower {
   readonly #options: RegistryFollowerOptions;
-  readonly #active = new Map<Hex, Map<number, Hex>>();
+  #active = new Map<Hex, Map<number, Hex>>();
   /** Events of the last blocks that were applied, by transaction and position. */
   #recent = new Map<string, number>();
   #head: ChainHead | undefined;
@@ -59,49 +60,67 @@ export class RegistryFollower {
     await this.#running;
   }
 
-  /** Forgets everything and reads the chain from the start. */
+  /** Reads the chain from the start; what was known before stands until that is done. */
   async resync(): Promise<void> {
     if (this.#running !== undefined) await this.#running.catch(() => undefined);
-    const known = [...this.#active.keys()];
-    this.#active.clear();
-    this.#recent.clear();
-    this.#head = undefined;
-    await this.sync();
-    for (const patient of known) this.#options.onTouched(patient);
+    this.#running ??= this.#readAnew().finally(() => (this.#running = undefined));
+    await this.#running;
   }
 
   async #catchUp(): Promise<void> {
-    const { chain, registry, fromBlock, clock, reorgBlocks = 8 } = this.#options;
+    const { chain, fromBlock, clock, reorgBlocks = 8 } = this.#options;
     const askedAt = clock.now();
     const head = await chain.head();
-    if (head.hash !== this.#head?.hash) {
-      const known = this.#head?.number ?? fromBlock - 1;
-      for (
-        let from = Math.max(fromBlock, Math.min(known, head.number) + 1 - reorgBlocks);
-        from <= head.number;
-        from += RANGE
-      ) {
-        const logs = await chain.logs(registry, from, Math.min(from + RANGE - 1, head.number));
-        for (const log of logs) {
-          const key = `${log.txHash}/${log.logIndex}`;
-          if (this.#recent.has(key)) continue;
-          this.#recent.set(key, log.blockNumber);
-          this.#apply(decodeRegistryEvent(log));
-        }
-      }
+    const known = this.#head;
+    if (head.hash !== known?.hash) {
+      if (known !== undefined && (await chain.blockHash(known.number)) !== known.hash) return this.#readAnew();
+      const from = Math.max(fromBlock, (known?.number ?? fromBlock - 1) + 1 - reorgBlocks);
+      await this.#readLogs(from, head.number, (log) => {
+        const key = `${log.txHash}/${log.logIndex}`;
+        if (this.#recent.has(key)) return;
+        this.#recent.set(key, log.blockNumber);
+        const patient = applyTo(this.#active, decodeRegistryEvent(log));
+        if (patient !== undefined) this.#options.onTouched(patient);
+      });
       for (const [key, block] of this.#recent) if (block < head.number - reorgBlocks) this.#recent.delete(key);
       this.#head = head;
     }
     this.#syncedAt = askedAt;
   }
 
-  #apply(event: ReturnType<typeof decodeRegistryEvent>): void {
-    if (event === undefined) return;
-    const { patient } = event;
-    const filings = this.#active.get(patient) ?? new Map<number, Hex>();
-    if (event.kind === 'filed') filings.set(event.index, event.policy);
-    if (event.kind === 'revoked') filings.delete(event.index);
-    this.#active.set(patient, filings);
-    this.#options.onTouched(patient);
+  async #readAnew(): Promise<void> {
+    const { chain, fromBlock, clock, reorgBlocks = 8 } = this.#options;
+    const askedAt = clock.now();
+    const head = await chain.head();
+    const active = new Map<Hex, Map<number, Hex>>();
+    const recent = new Map<string, number>();
+    await this.#readLogs(fromBlock, head.number, (log) => {
+      applyTo(active, decodeRegistryEvent(log));
+      if (log.blockNumber >= head.number - reorgBlocks) recent.set(`${log.txHash}/${log.logIndex}`, log.blockNumber);
+    });
+    const touched = new Set([...this.#active.keys(), ...active.keys()]);
+    this.#active = active;
+    this.#recent = recent;
+    this.#head = head;
+    this.#syncedAt = askedAt;
+    for (const patient of touched) this.#options.onTouched(patient);
   }
+
+  async #readLogs(first: number, last: number, take: (log: ChainLog) => void): Promise<void> {
+    for (let from = first; from <= last; from += RANGE) {
+      const until = Math.min(from + RANGE - 1, last);
+      for (const log of await this.#options.chain.logs(this.#options.registry, from, until)) take(log);
+    }
+  }
+}
+
+/** Applies an event. @returns the patient whom it touches. */
+function applyTo(active: Map<Hex, Map<number, Hex>>, event: ReturnType<typeof decodeRegistryEvent>): Hex | undefined {
+  if (event === undefined) return undefined;
+  const { patient } = event;
+  const filings = active.get(patient) ?? new Map<number, Hex>();
+  if (event.kind === 'filed') filings.set(event.index, event.policy);
+  if (event.kind === 'revoked') filings.delete(event.index);
+  active.set(patient, filings);
+  return patient;
 }

@@ -28,6 +28,8 @@ export interface FhirConfig {
   readonly conditionalDelete: 'single' | 'multiple';
   /** References to resources that are not here refuse a write. */
   readonly integrityOnWrite: boolean;
+  /** Also the actors that a Consent names must be here. */
+  readonly integrityOfActors: boolean;
   /** Resources that others refer to cannot be deleted. */
   readonly integrityOnDelete: boolean;
   readonly unknownProfile: 'warning' | 'error';

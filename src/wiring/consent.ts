@@ -38,6 +38,7 @@ export async function startConsent(
     ...shared,
     state: catalog,
     ring: keyRing,
+    confirmations: config.consent.confirmations,
     compile: { overarching: overarchingPolicies(config.consent.policies) },
     source: { activeConsents: (patientId) => activeConsents(storage, search, patientId) },
     onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),

@@ -10,6 +10,7 @@ import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
+import { Memberships } from '../fhir/memberships.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import { createParameters, type SearchParameters } from '../fhir/search/parameters.js';
@@ -79,6 +80,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const consent = await startConsent(config, storage, network, search, clock, log);
   const smart = await openSmart({ config, baseUrl, clock, keyRing, issuer });
 
+  const opened = new OpenedCache(records);
+  const memberships = new Memberships({ config, clock, catalog, names, opened, search });
+  const applyDefinitions = definitionsAfterCommit(definitions, storage);
+
   const services: FhirServices = {
     config: fhirConfig(config, baseUrl),
     clock,
@@ -89,7 +94,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     committer,
     records,
     names,
-    opened: new OpenedCache(records),
+    opened,
     search,
     extractor: createExtractor(search),
     cursors: new Cursors(keyRing.derive('cursor')),
@@ -97,8 +102,14 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     gate: consent.gate,
     accessLog,
     consents: consent.publisher,
-    afterCommit: definitionsAfterCommit(definitions, storage),
-    authenticate: (credentials) => smart.authenticator.authenticate(credentials),
+    afterCommit: async (drafts) => {
+      memberships.onCommit(drafts);
+      await applyDefinitions(drafts);
+    },
+    authenticate: (credentials) => {
+      const principal = smart.authenticator.authenticate(credentials);
+      return principal instanceof Promise ? principal.then((one) => memberships.of(one)) : memberships.of(principal);
+    },
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
     operations: doorOperations({ definitions, proofs }),
@@ -118,13 +129,14 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   };
 }
 
-function fhirConfig({ fhir, organization }: Config, baseUrl: string): FhirConfig {
+function fhirConfig({ fhir, consent, organization }: Config, baseUrl: string): FhirConfig {
   return {
     baseUrl,
     maxBodyBytes: fhir.maxBodyBytes,
     updateCreate: fhir.updateCreate,
     conditionalDelete: 'multiple',
     integrityOnWrite: fhir.referentialIntegrity,
+    integrityOfActors: consent.actors === 'stored',
     integrityOnDelete: fhir.referentialIntegrity,
     unknownProfile: fhir.unknownProfile,
     defaultCount: 50,
