@@ -55,6 +55,8 @@ export interface ConsentGateOptions {
   readonly maxStalenessMs?: number;
   /** How often the chain is asked for its head; default 250. */
   readonly pollMs?: number;
+  /** Decisions are made on the block that has so many on top of it, itself included; default 1: the head. */
+  readonly confirmations?: number;
   /** How long a read waits for a filing of this server to be mined before it is decided without; default 1,000. */
   readonly pendingWaitMs?: number;
 }
@@ -100,7 +102,9 @@ class ContractGate implements RunningConsentGate {
   constructor(options: ConsentGateOptions) {
     this.#options = options;
     this.#maxStalenessMs = options.maxStalenessMs ?? 10_000;
-    this.#batcher = new DecisionBatcher(options.chain, options.registry);
+    this.#batcher = new DecisionBatcher(options.chain, options.registry, () =>
+      (options.confirmations ?? 1) === 1 ? undefined : this.#follower.head?.number,
+    );
     const onTouched = (patient: Hex) => void this.#views.delete(patient);
     this.#follower = new RegistryFollower({ ...options, onTouched });
     options.changes.listen({ changed: onTouched, mined: () => this.#follower.sync() });

@@ -28,11 +28,14 @@ const MAX_REQUESTS = 100;
 export class DecisionBatcher {
   readonly #chain: Pick<Chain, 'call'>;
   readonly #registry: Hex;
+  readonly #block: () => number | undefined;
   #waiting: Asked[] = [];
 
-  constructor(chain: Pick<Chain, 'call'>, registry: Hex) {
+  /** @param block at which is decided; undefined: the head. */
+  constructor(chain: Pick<Chain, 'call'>, registry: Hex, block: () => number | undefined = () => undefined) {
     this.#chain = chain;
     this.#registry = registry;
+    this.#block = block;
   }
 
   /**
@@ -61,7 +64,7 @@ export class DecisionBatcher {
     const questions = [...groups].map(([set, group]) => ({ ...set, requests: group.map(({ request }) => request) }));
     try {
       const { blockNumber, decisions } = decodeDecisions(
-        await this.#chain.call(this.#registry, encodeDecideAll(questions)),
+        await this.#chain.call(this.#registry, encodeDecideAll(questions), this.#block()),
       );
       const inOrder = [...groups.values()].flat();
       if (decisions.length !== inOrder.length) throw new RangeError('a decision is missing');

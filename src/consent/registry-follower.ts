@@ -17,6 +17,8 @@ export interface RegistryFollowerOptions {
   readonly clock: Clock;
   /** Told the pseudonym of each patient whom an event touched. */
   readonly onTouched: (patient: Hex) => void;
+  /** Follows the block that has so many on top of it, itself included; default 1: the head. */
+  readonly confirmations?: number;
   /** Blocks that are read again each time, for the chain may have replaced them; default 8. */
   readonly reorgBlocks?: number;
 }
@@ -29,7 +31,7 @@ export class RegistryFollower {
   #active = new Map<Hex, Map<number, Hex>>();
   /** Events of the last blocks that were applied, by transaction and position. */
   #recent = new Map<string, number>();
-  #head: ChainHead | undefined;
+  #head: Pick<ChainHead, 'number' | 'hash'> | undefined;
   #syncedAt = -Infinity;
   #running: Promise<void> | undefined;
 
@@ -38,7 +40,7 @@ export class RegistryFollower {
   }
 
   /** Block up to which everything is known; undefined before the first sync. */
-  get head(): ChainHead | undefined {
+  get head(): Pick<ChainHead, 'number' | 'hash'> | undefined {
     return this.#head;
   }
 
@@ -70,7 +72,7 @@ export class RegistryFollower {
   async #catchUp(): Promise<void> {
     const { chain, fromBlock, clock, reorgBlocks = 8 } = this.#options;
     const askedAt = clock.now();
-    const head = await chain.head();
+    const head = await this.#confirmedHead();
     const known = this.#head;
     if (head.hash !== known?.hash) {
       if (known !== undefined && (await chain.blockHash(known.number)) !== known.hash) return this.#readAnew();
@@ -89,9 +91,9 @@ export class RegistryFollower {
   }
 
   async #readAnew(): Promise<void> {
-    const { chain, fromBlock, clock, reorgBlocks = 8 } = this.#options;
+    const { fromBlock, clock, reorgBlocks = 8 } = this.#options;
     const askedAt = clock.now();
-    const head = await chain.head();
+    const head = await this.#confirmedHead();
     const active = new Map<Hex, Map<number, Hex>>();
     const recent = new Map<string, number>();
     await this.#readLogs(fromBlock, head.number, (log) => {
@@ -104,6 +106,15 @@ export class RegistryFollower {
     this.#head = head;
     this.#syncedAt = askedAt;
     for (const patient of touched) this.#options.onTouched(patient);
+  }
+
+  async #confirmedHead(): Promise<Pick<ChainHead, 'number' | 'hash'>> {
+    const { chain, confirmations = 1, fromBlock } = this.#options;
+    const head = await chain.head();
+    if (confirmations === 1) return head;
+    const number = Math.max(fromBlock, head.number - confirmations + 1);
+    const hash = await chain.blockHash(number);
+    return hash === undefined ? head : { number, hash };
   }
 
   async #readLogs(first: number, last: number, take: (log: ChainLog) => void): Promise<void> {

@@ -46,6 +46,7 @@ export async function startConsent(
   await tellAgain(storage, publisher);
   const gate = await startConsentGate({
     ...shared,
+    confirmations: config.consent.confirmations,
     fromBlock: network.contracts.fromBlock,
     changes: publisher,
     contents: publisher,

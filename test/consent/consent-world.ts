@@ -17,6 +17,7 @@ export interface WorldOptions {
   readonly maxStalenessMs?: number;
   readonly pollMs?: number;
   readonly pendingWaitMs?: number;
+  readonly confirmations?: number;
   /** Stands between publisher and gate and the chain; default: nothing does. */
   readonly through?: (chain: Chain) => Chain;
 }
@@ -47,8 +48,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
   const start = async () => {
     const onProblem = (problem: Error) => void problems.push(problem);
-    const publisher = await startConsentPublisher({ chain, registry, state: catalog, ring, blinder, clock, onProblem });
-    const { implicitPolicy = 'deny', maxStalenessMs, pollMs, pendingWaitMs } = options;
+    const { implicitPolicy = 'deny', maxStalenessMs, pollMs, pendingWaitMs, confirmations = 1 } = options;
+    const shared = { chain, registry, blinder, clock };
+    const publisher = await startConsentPublisher({ ...shared, state: catalog, ring, confirmations, onProblem });
     const gate = await startConsentGate({
       chain,
       registry,
@@ -58,6 +60,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       contents: publisher,
       clock,
       implicitPolicy,
+      confirmations,
       ...(maxStalenessMs === undefined ? {} : { maxStalenessMs }),
       ...(pollMs === undefined ? {} : { pollMs }),
       ...(pendingWaitMs === undefined ? {} : { pendingWaitMs }),
