@@ -18,6 +18,8 @@ const ENDED_TOPIC = keccakText('EmergencyEnded(uint64,bytes32)');
 const CONTESTED_TOPIC = keccakText('EmergencyContested(uint64,bytes32,bytes32)');
 const RESOLVED_TOPIC = keccakText('EmergencyResolved(uint64,bytes32,bool)');
 
+const TOPICS: ReadonlySet<Hex> = new Set([DECLARED_TOPIC, ENDED_TOPIC, CONTESTED_TOPIC, RESOLVED_TOPIC]);
+
 /** What a relay declares. Terms are 32 digits, blinded. */
 export interface EmergencyDeclaration {
   /** Pseudonym of the patient. */
@@ -147,7 +149,7 @@ export function decodeGrant(data: Hex): EmergencyGrant {
 /** An event of the contract; undefined for one that is about no grant. */
 export function decodeEmergencyEvent({ topics, data }: Pick<ChainLog, 'topics' | 'data'>): EmergencyEvent | undefined {
   const [topic, grantWord, patient] = topics;
-  if (grantWord === undefined || patient === undefined) return undefined;
+  if (topic === undefined || !TOPICS.has(topic) || grantWord === undefined || patient === undefined) return undefined;
   const about = { grant: new WordReader(grantWord).number(0), patient };
   const words = new WordReader(data);
   switch (topic) {

@@ -180,6 +180,12 @@ function actorAlternatives(actor: Element, expression: string, effect: Effect): 
     return effect === 'deny' && isCustodian ? [author, requester] : [author];
   }
   const isParticipant = roles.length === 0 || roles.some(({ system }) => PARTICIPATION.test(system ?? ''));
+  if (isGroup(reference)) {
+    // Only the chain says who belongs to a group; a token that says so is enough to be denied.
+    const member: Alternative = { kind: 'member-of', term: referenceTerm('actor', reference) };
+    if (effect === 'deny') return [requester, member];
+    return isParticipant ? [member] : [];
+  }
   if (isParticipant || effect === 'deny') return [requester];
   // Any other role (a profession, a function) must hold for the requester too.
   return roles
@@ -213,6 +219,8 @@ function dataAlternatives(data: Element, expression: string, effect: Effect): Al
       );
   }
 }
+
+const isGroup = (reference: string) => /(^|\/)Group\/[^/]+(\/_history\/[^/]+)?$/.test(reference);
 
 /** `Type/id`, a URL, or a name made of an identifier; undefined when there is neither. */
 function referenceOf(reference: Element | undefined): string | undefined {

@@ -14,6 +14,8 @@ import {
   type Principal,
   type RecordAttributes,
 } from './gate.js';
+import { type Claims, claimEdges, claimsOf, groupClaims } from './claims.js';
+import type { PendingChanges, PolicyContents } from './pending-changes.js';
 import { type PolicySummary, summarizePolicies } from './policy-summary.js';
 import { RegistryFollower } from './registry-follower.js';
 import {
@@ -25,25 +27,12 @@ import {
   toRegistryRequest,
 } from './request.js';
 
-/** What this server knows of changes that are not mined yet. */
-export interface PendingChanges {
-  /** Undefined when nothing of the patient is pending. */
-  pendingOf(patient: Hex): { readonly withdrawn: readonly number[]; readonly filed: readonly Uint8Array[] } | undefined;
-  /** Resolves when nothing of the patient is pending, or the time is over. */
-  settled(patient: Hex, timeoutMs: number): Promise<boolean>;
-  /** `changed`: called at once when what is pending changes. `mined`: awaited before a mined change stops to be pending. */
-  listen(listener: { changed(patient: Hex): void; mined(): Promise<void> }): void;
-}
-
-/** The bytes behind policy hashes. */
-export interface PolicyContents {
-  /** Undefined when this server does not have them: the contract then denies. */
-  contentsOf(patientId: string, hash: Hex): Promise<Uint8Array | undefined>;
-}
-
 export interface ConsentGateOptions {
   readonly chain: Pick<Chain, 'call' | 'head' | 'logs' | 'blockHash'>;
   readonly registry: Hex;
+  /** Beside the registry; absent: no groups, no emergencies. */
+  readonly groups?: Hex;
+  readonly emergency?: Hex;
   readonly fromBlock: number;
   readonly blinder: Blinder;
   readonly changes: PendingChanges;
@@ -75,6 +64,8 @@ interface PatientView {
   readonly decisions: Map<string, ConsentDecision>;
   /** What of a requester the policies mention: blinded terms, by requester and action. */
   readonly principals: WeakMap<Principal, Map<ConsentAction, readonly string[]>>;
+  /** Memberships that a requester claims. */
+  readonly memberships: WeakMap<Principal, { readonly groups: Uint8Array | undefined }>;
   /** Decisions hold before this time, milliseconds since 1970. */
   validUntil: number;
 }
@@ -82,6 +73,8 @@ interface PatientView {
 /** Bounds of what is remembered; what is forgotten is asked again. */
 const MAX_DECISIONS = 5_000;
 const MAX_VIEWS = 20_000;
+const NO_GROUPS: ReadonlySet<string> = new Set();
+
 /** Starts to follow the chain; the first sync is tried at once, and need not succeed. */
 export async function startConsentGate(options: ConsentGateOptions): Promise<RunningConsentGate> {
   const gate = new ContractGate(options);
@@ -106,7 +99,11 @@ class ContractGate implements RunningConsentGate {
       (options.confirmations ?? 1) === 1 ? undefined : this.#follower.head?.number,
     );
     const onTouched = (patient: Hex) => void this.#views.delete(patient);
-    this.#follower = new RegistryFollower({ ...options, onTouched });
+    // Whom a membership is about cannot be seen: decisions that asked for groups are forgotten, all of them.
+    const onGroups = () => {
+      for (const [patient, { summary }] of this.#views) if (summary?.groups.size !== 0) onTouched(patient);
+    };
+    this.#follower = new RegistryFollower({ ...options, onTouched, onGroups });
     options.changes.listen({ changed: onTouched, mined: () => this.#follower.sync() });
   }
 
@@ -176,7 +173,10 @@ class ContractGate implements RunningConsentGate {
 
   #known(principal: Principal, action: ConsentAction, record: RecordAttributes, patientId: string) {
     const patient = this.#options.blinder.pseudonym(patientId);
-    if (this.#isUnfiled(patient)) return this.#unfiled.get(relationOf(principal, record, patientId));
+    if (this.#isUnfiled(patient)) {
+      const isClaiming = this.#claims(principal, patient).key !== '';
+      return isClaiming ? undefined : this.#unfiled.get(relationOf(principal, record, patientId));
+    }
     const view = this.#views.get(patient);
     if (view === undefined || this.#options.clock.now() >= view.validUntil) return undefined;
     return view.decisions.get(this.#question(principal, action, record, patientId, view).key);
@@ -199,7 +199,7 @@ class ContractGate implements RunningConsentGate {
       try {
         const answer = await this.#batcher.ask(view.set, toRegistryRequest(question, clock.now()));
         const decision = toDecision(answer, view.set.withdrawn.length > 0 ? 'revocation-pending' : 'filing-pending');
-        if (isUnfiled) this.#unfiled.set(question.relation, decision);
+        if (isUnfiled && question.actor === undefined) this.#unfiled.set(question.relation, decision);
         if (view.decisions.size >= MAX_DECISIONS) view.decisions.clear();
         view.decisions.set(question.key, decision);
         return decision;
@@ -228,7 +228,18 @@ class ContractGate implements RunningConsentGate {
       terms = blindedTerms(principalTerms(principal, action), view.summary, blinder);
       byAction.set(action, terms);
     }
-    return blindRequest({ principalTerms: terms, record, relation }, view.summary, blinder);
+    let memberships = view.memberships.get(principal);
+    if (memberships === undefined) {
+      memberships = { groups: groupClaims(this.#follower, blinder, principal, view.summary?.groups ?? NO_GROUPS) };
+      view.memberships.set(principal, memberships);
+    }
+    const claims = this.#claims(principal, view.set.patient);
+    return blindRequest({ principalTerms: terms, record, relation, claims, ...memberships }, view.summary, blinder);
+  }
+
+  #claims(principal: Principal, patient: Hex): Claims {
+    const { blinder, clock } = this.#options;
+    return claimsOf(this.#follower, blinder, principal, patient, clock.now());
   }
 
   /** The view of now, made when there is none or its time is over. */
@@ -244,8 +255,10 @@ class ContractGate implements RunningConsentGate {
     );
     const summary = summarizePolicies([...policies, ...filed]);
     const set: PolicySet = { patient, implicitPolicy, policies, withdrawn, pending: filed };
-    const validUntil = (summary === undefined ? undefined : summary.edges.find((edge) => edge > now)) ?? Infinity;
-    const view: PatientView = { set, summary, decisions: new Map(), principals: new WeakMap(), validUntil };
+    const edges = [...(summary?.edges ?? []), ...claimEdges(this.#follower, patient).map((second) => 1000 * second)];
+    const validUntil = Math.min(Infinity, ...edges.filter((edge) => edge > now));
+    const memories = { decisions: new Map(), principals: new WeakMap(), memberships: new WeakMap() } as const;
+    const view: PatientView = { set, summary, ...memories, validUntil };
     // An event or a change that came while the contents were read: this view serves the question at hand only.
     const isCurrent =
       sameFilings(active, this.#follower.activePolicies(patient)) &&

@@ -12,7 +12,7 @@ import type { Catalog } from '../commit/catalog.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import type { Blinder } from './blinder.js';
 import { type CompileOptions, compileToBytes, patientOf } from './compile.js';
-import type { PendingChanges, PolicyContents } from './consent-gate.js';
+import type { PendingChanges, PolicyContents } from './pending-changes.js';
 import { policyHash } from './policy-bytes.js';
 import { type Filing, Ledger } from './ledger.js';
 import { OutboxLoop } from './outbox-loop.js';

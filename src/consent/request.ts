@@ -1,7 +1,8 @@
 /** What is asked of the contract: who, what for, which record, as clear terms and then blinded. Pure. */
-import { fromHex } from '../base/bytes.js';
+import { fromHex, toHex } from '../base/bytes.js';
 import type { RegistryRequest } from '../chain/consent-registry.js';
 import type { Blinder } from './blinder.js';
+import type { Claims } from './claims.js';
 import type { ConsentAction, Principal, RecordAttributes } from './gate.js';
 import {
   ACT_REASON,
@@ -118,6 +119,10 @@ export interface Asked {
   readonly principalTerms: readonly string[];
   readonly record: RecordAttributes;
   readonly relation: number;
+  /** What the requester claims, absent for nothing; checked by the contract. */
+  readonly claims?: Claims;
+  /** Claimed memberships, pairs of blinded terms. */
+  readonly groups?: Uint8Array;
 }
 
 /** Blinded terms among `texts` that some policy mentions, ascending; all of them when it is not known what the policies mention. */
@@ -136,7 +141,8 @@ export function blindedTerms(texts: readonly string[], summary: PolicySummary | 
  * @param summary of all the patient's policies together; undefined leaves nothing out.
  */
 export function blindRequest(asked: Asked, summary: PolicySummary | undefined, blinder: Blinder): BlindRequest {
-  const { principalTerms: fromPrincipal, record, relation } = asked;
+  const { principalTerms: fromPrincipal, record, claims, groups } = asked;
+  const relation = asked.relation | (claims?.relation ?? 0);
   const wants = summary === undefined ? undefined : (kind: string) => summary.kinds.has(blinder.kind(kind));
   const fromRecord = blindedTerms(recordTerms(record, wants), summary, blinder);
   const all = fromRecord.length === 0 ? fromPrincipal : [...new Set([...fromPrincipal, ...fromRecord])].sort();
@@ -144,20 +150,14 @@ export function blindRequest(asked: Asked, summary: PolicySummary | undefined, b
   const data = summary?.usesData === false ? undefined : dataTimeOf(record);
   const [dataStart, dataEnd] = data ?? [0, 0];
   const confidentiality = summary?.usesConfidentiality === false ? NORMAL : confidentialityOf(record);
-  return {
-    key: `${relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`,
-    dataStart,
-    dataEnd,
-    confidentiality,
-    relation,
-    terms,
-  };
+  const key = `${relation}/${confidentiality}/${dataStart}/${dataEnd}/${terms}`;
+  const plain = { key, dataStart, dataEnd, confidentiality, relation, terms };
+  if (groups === undefined && (claims === undefined || claims.key === '')) return plain;
+  const claimed = `${key}/${claims?.key ?? ''}/${groups === undefined ? '' : toHex(groups)}`;
+  return { ...plain, key: claimed, emergency: claims?.emergency, actor: claims?.actor, groups };
 }
 
 /** The request as the contract takes it. */
-export function toRegistryRequest(
-  { dataStart, dataEnd, confidentiality, relation, terms }: BlindRequest,
-  time: number,
-): RegistryRequest {
-  return { time, dataStart, dataEnd, confidentiality, relation, terms: fromHex(terms) };
+export function toRegistryRequest(asked: BlindRequest, time: number): RegistryRequest {
+  return { ...asked, time, terms: fromHex(asked.terms) };
 }

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Resource } from '../../src/base/resource.js';
 import type { Chain } from '../../src/chain/chain.js';
-import { openSqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
-import { createBlinder } from '../../src/consent/blinder.js';
+import { type SqliteCatalog, openSqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
+import { type Blinder, createBlinder } from '../../src/consent/blinder.js';
 import { type RunningConsentGate, startConsentGate } from '../../src/consent/consent-gate.js';
 import type { Principal, RecordAttributes } from '../../src/consent/gate.js';
 import { type ConsentPublisher, startConsentPublisher } from '../../src/consent/publisher.js';
 import { openKeyRing } from '../../src/vault/file-key-ring.js';
+import type { KeyRing } from '../../src/vault/key-ring.js';
 import { type DevChain, startDevChain } from '../chain/dev-chain.js';
 
 export interface WorldOptions {
@@ -24,6 +25,9 @@ export interface WorldOptions {
 
 export interface World {
   readonly dev: DevChain;
+  readonly blinder: Blinder;
+  readonly catalog: SqliteCatalog;
+  readonly ring: KeyRing;
   readonly clock: { now(): number; advance(ms: number): void };
   readonly gate: RunningConsentGate;
   readonly publisher: ConsentPublisher;
@@ -44,7 +48,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const chain = options.through?.(plain) ?? plain;
   const blinder = createBlinder(ring.derive('consent'));
   const problems: Error[] = [];
-  const { consentRegistry: registry, fromBlock } = dev.contracts;
+  const { consentRegistry: registry, groups, emergency, fromBlock } = dev.contracts;
 
   const start = async () => {
     const onProblem = (problem: Error) => void problems.push(problem);
@@ -54,6 +58,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const gate = await startConsentGate({
       chain,
       registry,
+      groups,
+      emergency,
       fromBlock,
       blinder,
       changes: publisher,
@@ -75,6 +81,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
   return {
     dev,
+    blinder,
+    catalog,
+    ring,
     clock,
     problems,
     get gate() {
