@@ -10,7 +10,7 @@ import { root } from './root.mjs';
 const settings = {
   optimizer: { enabled: true, runs: 1_000_000 },
   viaIR: true,
-  evmVersion: 'cancun',
+  evmVersion: 'london',
   metadata: { bytecodeHash: 'none', appendCBOR: false },
   outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode'] } },
 };
