@@ -38,7 +38,7 @@ export async function compileContracts() {
   const solc = require('solc');
   const findImports = (name) => {
     const file = path.join(root, 'node_modules', name);
-    return existsSync(file) ? { contents: readFileSync(file, 'utf8') } : { error: `${name} not found` };
+    return existsSync(file) ? { contents: sinceLondon(readFileSync(file, 'utf8')) } : { error: `${name} not found` };
   };
   const input = { language: 'Solidity', sources, settings };
   const result = JSON.parse(solc.compile(JSON.stringify(input), { import: findImports }));
@@ -59,6 +59,26 @@ export async function compileContracts() {
     }
   }
   replaceFile(stampFile, stamp);
+}
+
+/** What MCOPY does, for targets that do not lie inside the source: word by word, the last one masked. */
+const copyMemory = `function copyMemory(to, from, size) {
+  for {} gt(size, 31) { size := sub(size, 32) to := add(to, 32) from := add(from, 32) } { mstore(to, mload(from)) }
+  if size {
+    let kept := sub(shl(mul(8, sub(32, size)), 1), 1)
+    mstore(to, or(and(mload(to), kept), and(mload(from), not(kept))))
+  }
+}`;
+
+/**
+ * OpenZeppelin copies memory with MCOPY, which EVMs have since Cancun. Consortium chains often run older rules (clique knows none after London), so a
+ * loop takes its place.
+ */
+function sinceLondon(source) {
+  if (!source.includes('mcopy(')) return source;
+  return source
+    .replaceAll('assembly ("memory-safe") {', `assembly ("memory-safe") {\n${copyMemory}\n`)
+    .replaceAll(/\bmcopy\(/g, 'copyMemory(');
 }
 
 /** At once, so that another build or a running server never reads half a file. */
