@@ -2,7 +2,7 @@
 import { sameBytes, sha256, toHex } from '../base/bytes.js';
 import type { Hex } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
-import { findLeafContext } from './leaf-context.js';
+import { findLeafContext, newestContextId } from './leaf-context.js';
 import { noReceipt, readOpening, type Level } from './leaf.js';
 import { emptyRoot, hashBytes, hashChildren } from './merkle.js';
 import type { StateStore } from './outbox.js';
@@ -11,9 +11,9 @@ export interface BatchFacts {
   /** End of the batch: less than asked for when the next leaf belongs to another ProfileSet. */
   readonly until: number;
   readonly profileSet: Hex;
-  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions: 32 zero bytes). */
+  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions, erased versions and tombstones: 32 zero bytes). */
   readonly receiptsRoot: Hex;
-  /** 3 when the batch has deletions only. */
+  /** 3 when the batch has no version that can be opened: deletions, erased ones. */
   readonly leastLevel: Level;
 }
 
@@ -44,6 +44,11 @@ export async function batchFacts(source: FactsSource, from: number, until: numbe
     const rows = await source.versionsByLeaf(end, Math.min(until, end + chunkRows));
     if (rows.length === 0) throw new Error(`the catalog has no version for leaf ${end}`);
     for (const row of rows) {
+      if (row.isErased) {
+        receipts.append(sha256(Buffer.of(0), noReceipt));
+        end += 1;
+        continue;
+      }
       const header = source.header(row);
       const id = readOpening(header.leafOpening).contextId;
       if (contextId !== undefined && !sameBytes(contextId, id)) break reading;
@@ -54,6 +59,7 @@ export async function batchFacts(source: FactsSource, from: number, until: numbe
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+  contextId ??= await newestContextId(source.state);
   const context = contextId && (await findLeafContext(source.state, contextId));
   if (context === undefined) throw new Error(`the context of leaf ${from} is not in the catalog`);
   return {

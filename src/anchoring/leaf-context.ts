@@ -9,6 +9,13 @@ function keyOf(id: Uint8Array): string {
   return `leaf-context/${toHex(id)}`;
 }
 
+const newestKey = 'leaf-context/newest';
+
+/** Id of the context that came last: of a batch of tombstones and erased versions, which name none. */
+export async function newestContextId(store: StateStore): Promise<Uint8Array | undefined> {
+  return store.getState(newestKey);
+}
+
 /** The context of this server from now on, durable when this resolves. */
 export async function openLeafContext(
   store: StateStore,
@@ -19,6 +26,7 @@ export async function openLeafContext(
   if ((await store.getState(keyOf(context.id))) === undefined) {
     const text = JSON.stringify({ profileSetDigest: toHex(profileSetDigest), baseUrl });
     await store.putState(keyOf(context.id), Buffer.from(text, 'utf8'));
+    await store.putState(newestKey, context.id);
   }
   return context;
 }

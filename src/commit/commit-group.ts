@@ -11,6 +11,8 @@ export interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   attempts: number;
+  /** Nothing else is committed while it runs. */
+  readonly isAlone?: boolean;
 }
 
 interface Member {

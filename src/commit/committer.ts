@@ -67,6 +67,19 @@ export class Committer {
     });
   }
 
+  /**
+   * Runs `task` when everything submitted before is settled, and lets nothing be committed meanwhile: for what appends to the log by itself (erasure)
+   * or has to know that no writer holds an old key (rotation).
+   */
+  alone<R>(task: () => Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const procedure = () => task().then((value) => ({ drafts: [], result: () => value }));
+      const waiting = { procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0, isAlone: true };
+      this.queue.push(waiting);
+      this.running ??= this.run();
+    });
+  }
+
   /** Resolves when everything submitted is settled. */
   async close(): Promise<void> {
     while (this.running !== undefined) await this.running;
@@ -94,6 +107,7 @@ export class Committer {
 
   /** Lets one procedure decide, and adds what it decided to the group. */
   private async admit(waiting: Waiting): Promise<void> {
+    if (waiting.isAlone) await this.flush();
     const state = new GroupState(
       this.services.catalog,
       (resource) => this.changes(resource),
@@ -107,6 +121,8 @@ export class Committer {
       if (!state.isLost) waiting.reject(error);
     }
     if (state.isLost) this.again([waiting]);
+    // The task may have appended entries of its own.
+    if (waiting.isAlone) this.group = new CommitGroup(this.services.catalog.head());
   }
 
   private async draft(waiting: Waiting, decision: Decision<unknown>, state: GroupState): Promise<void> {

@@ -140,6 +140,12 @@ export class Ledger {
     await this.#saveOutbox();
   }
 
+  /** Nothing of this patient is known or waited for any more. */
+  async forget(patient: Hex): Promise<void> {
+    this.#sent = this.#sent.filter((sent) => sent.patient !== patient);
+    await this.finish([patient]);
+  }
+
   #saveOutbox(): Promise<void> {
     const outbox: Outbox = { patients: [...this.#work], sent: this.#sent };
     return write(this.#state, 'consent/outbox', outbox);

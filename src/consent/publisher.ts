@@ -64,6 +64,12 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
    */
   reconcile(patientId: string): Promise<void>;
 
+  /**
+   * Before a patient is erased: withdraws these Consents from the chain, as far as that is mined within the time, and then forgets what there was to do.
+   * @returns the keys of small state that hold something of the patient: her key, her policies.
+   */
+  forget(patientId: string, consentIds: readonly string[], timeoutMs: number): Promise<string[]>;
+
   /** Stops after the transaction at hand; what is left is done after the next start. */
   close(): Promise<void>;
 }
@@ -182,6 +188,15 @@ class LedgerPublisher implements ConsentPublisher {
       };
       this.#waiters.push(waiter);
     });
+  }
+
+  async forget(patientId: string, consentIds: readonly string[], timeoutMs: number): Promise<string[]> {
+    const patient = this.#options.blinder.pseudonym(patientId);
+    for (const id of consentIds) await this.onConsentRevoked(id);
+    await this.settled(patient, timeoutMs);
+    await this.#ledger.inTurn(() => this.#ledger.forget(patient));
+    const names = consentIds.map((id) => `consent/consent/${this.#nameOf(id)}`);
+    return [`consent/key/${patient}`, `consent/patient/${patient}`, ...names];
   }
 
   close(): Promise<void> {

@@ -82,6 +82,7 @@ async function tellAgain({ catalog, headers }: Storage, publisher: ConsentPublis
   const told = stored === undefined ? 0 : Number(Buffer.from(stored).toString('utf8'));
   const patients = new Set<string>();
   for (const row of await catalog.versionsByLeaf(Math.max(told, leafCount - mostUntold), leafCount)) {
+    if (row.isErased) continue;
     const { resourceType, id, attributes, isDeleted } = headers.open(row.resource, row.versionId, row.header);
     if (resourceType !== 'Consent') continue;
     if (isDeleted) await publisher.onConsentRevoked(id);

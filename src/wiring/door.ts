@@ -1,13 +1,16 @@
 /** Puts the FHIR door on storage, chain and definitions, and runs the loops beside it: anchoring, consent. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { tombstoneLeaf } from '../anchoring/tombstone.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { Committer } from '../commit/committer.js';
+import { finishErasures } from '../commit/erase.js';
 import type { Config } from '../config.js';
 import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
 import { direct } from '../fhir/http/direct.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
+import type { ErasureParts } from '../fhir/operations/erase.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
 import { Memberships } from '../fhir/memberships.js';
@@ -84,6 +87,24 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const memberships = new Memberships({ config, clock, catalog, names, opened, search });
   const applyDefinitions = definitionsAfterCommit(definitions, storage);
 
+  const opened = new OpenedCache(records);
+  const erasure: ErasureParts = {
+    catalog,
+    blocks,
+    vault,
+    records,
+    committer,
+    clock,
+    tombstone: tombstoneLeaf,
+    onErased() {
+      opened.clear();
+      anchorer.notify();
+    },
+    forgetConsents: (patientId, consentIds, timeoutMs) => consent.publisher.forget(patientId, consentIds, timeoutMs),
+  };
+  // What a crash left undone.
+  void finishErasures(storage).catch((error: unknown) => reportDefect('erasure', error));
+
   const services: FhirServices = {
     config: fhirConfig(config, baseUrl),
     clock,
@@ -112,7 +133,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
-    operations: doorOperations({ definitions, proofs }),
+    operations: doorOperations({ definitions, proofs, erasure }),
     reportDefect,
   };
   const fhir = createFhirHandler(services);

@@ -20,6 +20,7 @@ export interface Store {
   readonly blocks: BlockStore;
   readonly committer: Committer;
   readonly records: Records;
+  readonly vault: Vault;
   readonly blinder: Blinder;
   readonly names: Names;
   close(): Promise<void>;
@@ -62,7 +63,8 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
     await realCatalog.close();
     if (options.sharedBlocks === undefined) await realBlocks.close();
   };
-  return { catalog, blocks, committer, records: new Records({ blocks, vault, headers }), blinder, names, close };
+  const records = new Records({ blocks, vault, headers });
+  return { catalog, blocks, committer, records, vault, blinder, names, close };
 }
 
 /** A version of `reference` (`Type/id`) whose text is `text`; found under the term `text`. */

@@ -4,6 +4,7 @@ import type { ProofSource } from '../../anchoring/proof-builder.js';
 import type { ActiveDefinitions } from '../packages/active-definitions.js';
 import { convertOperation } from './convert.js';
 import { documentOperation } from './document.js';
+import { eraseOperation, type ErasureParts } from './erase.js';
 import { everythingOperation } from './everything.js';
 import { graphOperation } from './graph.js';
 import { lastnOperation } from './lastn.js';
@@ -19,9 +20,10 @@ export interface OperationParts {
   readonly definitions: ActiveDefinitions;
   /** Absent: the log is not anchored, so nothing can be proven. */
   readonly proofs?: ProofSource & PossessionSource;
+  readonly erasure: ErasureParts;
 }
 
-export function doorOperations({ definitions, proofs }: OperationParts): Operation[] {
+export function doorOperations({ definitions, proofs, erasure }: OperationParts): Operation[] {
   return [
     validateOperation,
     everythingOperation,
@@ -31,6 +33,7 @@ export function doorOperations({ definitions, proofs }: OperationParts): Operati
     matchOperation,
     convertOperation,
     ...metaOperations,
+    eraseOperation(erasure),
     ...terminologyOperations(() => definitions.current),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),
   ];
