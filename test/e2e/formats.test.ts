@@ -73,6 +73,7 @@ describe('formats', () => {
       'disclose',
       'everything',
       'graph',
+      'graphql',
       'match',
       'meta',
       'meta-add',

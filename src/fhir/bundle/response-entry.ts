@@ -13,7 +13,8 @@ export interface ResponseEntry {
 
 /** @param keepResource whether the content goes along (reads, searches and operations always; writes as preferred). */
 export function responseEntry(answer: FhirResponse, baseUrl: string, keepResource: boolean): ResponseEntry {
-  const { status, versionId, lastModified, location, headers, resource, outcome } = answer;
+  const { status, versionId, lastModified, location, headers, outcome } = answer;
+  const resource = answer.resource ?? (answer.native && asBinary(answer.native));
   const isOutcome =
     resource !== undefined && 'resourceType' in resource && resource.resourceType === 'OperationOutcome';
   const place = location ?? headers?.['Content-Location'];
@@ -33,4 +34,9 @@ export function responseEntry(answer: FhirResponse, baseUrl: string, keepResourc
 
 function relative(url: string, baseUrl: string): string {
   return url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length + 1) : url;
+}
+
+/** What is no resource (the answer of `$graphql`) travels in a Binary. */
+function asBinary({ contentType, bytes }: NonNullable<FhirResponse['native']>): Resource {
+  return { resourceType: 'Binary', contentType, data: Buffer.from(bytes).toString('base64') };
 }

@@ -10,6 +10,7 @@ import { parseJson } from '../../base/json.js';
 import { FhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { writeXml } from '../format/xml-writer.js';
+import { graphQlErrors } from '../graphql/errors.js';
 import type { Context, FhirResponse } from '../request.js';
 import { renderError } from '../outcome.js';
 import { createRouter } from '../router.js';
@@ -91,8 +92,13 @@ export function createFhirHandler(services: FhirServices) {
       return;
     }
     if (!request.complete && !(error instanceof FhirError && error.status === 413)) request.resume();
-    await respond(request, response, { status, resource: outcome, headers }, presentation);
+    const content = isGraphQl(request) ? graphQlErrors(outcome) : { resource: outcome };
+    await respond(request, response, { status, headers, ...content }, presentation);
   }
+}
+
+function isGraphQl({ url = '' }: IncomingMessage): boolean {
+  return /(?:\$|%24)graphql(?:\?|$)/.test(url);
 }
 
 function credentialsOf({ headers, method = 'GET', url = '/' }: IncomingMessage): Credentials {

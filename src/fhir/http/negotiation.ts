@@ -70,7 +70,7 @@ function qualityOf(range: string): number {
 }
 
 /** How a request body is written. */
-export type BodyFormat = 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'form' | 'other';
+export type BodyFormat = 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'graphql' | 'form' | 'other';
 
 /** @param contentType the Content-Type header; absent counts as FHIR JSON. @throws FhirError 415 for another version of FHIR. */
 export function bodyFormatOf(contentType: string | undefined): BodyFormat {
@@ -82,6 +82,7 @@ export function bodyFormatOf(contentType: string | undefined): BodyFormat {
   }
   if (type === 'application/json-patch+json') return 'json-patch';
   if (type === 'application/xml-patch+xml') return 'xml-patch';
+  if (type === 'application/graphql') return 'graphql';
   if (type === 'application/x-www-form-urlencoded') return 'form';
   return Object.hasOwn(formats, type) ? formats[type] : 'other';
 }

@@ -107,6 +107,9 @@ async function withBody(
       return { ...base, ...source, body: parseXmlBody(bytes, definitions), bodyFormat: 'xml' };
     case 'xml-patch':
       return { ...base, body: decodeUtf8(bytes), bodyFormat: 'xml-patch' };
+    case 'graphql':
+      if (base.path.at(-1) === '$graphql') return { ...base, body: decodeUtf8(bytes), bodyFormat: 'graphql' };
+      break;
     case 'other':
       if (base.path[0] === 'Binary') return { ...base, body: bytes, bodyFormat: 'binary', contentType };
       break;

@@ -7,6 +7,7 @@ import { documentOperation } from './document.js';
 import { eraseOperation, type ErasureParts } from './erase.js';
 import { everythingOperation } from './everything.js';
 import { graphOperation } from './graph.js';
+import { graphqlOperation } from './graphql.js';
 import { lastnOperation } from './lastn.js';
 import { matchOperation } from './match.js';
 import { metaOperations } from './meta.js';
@@ -29,6 +30,7 @@ export function doorOperations({ definitions, proofs, erasure }: OperationParts)
     everythingOperation,
     documentOperation,
     graphOperation,
+    graphqlOperation,
     lastnOperation,
     matchOperation,
     convertOperation,
