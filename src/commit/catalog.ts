@@ -65,6 +65,11 @@ export interface Link {
   readonly target: Term;
 }
 
+/** A link out of the version at `leafIndex`. */
+export interface LinkOf extends Link {
+  readonly leafIndex: number;
+}
+
 /** What one commit adds. An entry is atomic: its versions become visible together. */
 export interface Entry {
   readonly seq: number;
@@ -197,6 +202,9 @@ export interface Catalog {
   /** The version of a resource that is current after entry `asOf`, also when it is a deletion; undefined when there is none. */
   current(resource: Term, asOf: number): VersionRow | undefined | Promise<VersionRow | undefined>;
 
+  /** The same for many resources at once, in any order; those that are not known are left out. */
+  currentOf(resources: readonly Term[], asOf: number): VersionRow[] | Promise<VersionRow[]>;
+
   version(resource: Term, versionId: number): VersionRow | undefined | Promise<VersionRow | undefined>;
 
   history(request: HistoryRequest): VersionRow[] | Promise<VersionRow[]>;
@@ -207,8 +215,8 @@ export interface Catalog {
   /** How many a search finds in all; counting ends at `limit`. @throws SearchTooCostly */
   count(plan: Plan, asOf: number, limit?: number): number | Promise<number>;
 
-  /** Targets of the links of versions (by leafIndex), for `_include`; `params` empty: all. */
-  linksOf(leafIndex: number, params: readonly Term[]): Link[] | Promise<Link[]>;
+  /** Links of versions (by leafIndex), those of each version together; `params` empty: all. */
+  linksOf(leafIndexes: readonly number[], params: readonly Term[]): LinkOf[] | Promise<LinkOf[]>;
 
   /** The wrapped key of a compartment, newest state. */
   compartmentKey(compartment: Term): Uint8Array | undefined | Promise<Uint8Array | undefined>;

@@ -75,9 +75,9 @@ export function catalogChangesSuite(title: string, openCatalog: (t: TestContext)
         assert.deepEqual(await leavesOf(opened, term('old'), asOf), [1]);
       }
       assert.deepEqual(await leavesOf(opened, subject), [1]);
-      assert.deepEqual(await opened.linksOf(0, []), []);
-      assert.deepEqual((await opened.linksOf(1, [])).map(plain), [
-        plain({ param: name('subject'), target: name('p') }),
+      assert.deepEqual(await opened.linksOf([0], []), []);
+      assert.deepEqual((await opened.linksOf([1], [])).map(plain), [
+        plain({ leafIndex: 1, param: name('subject'), target: name('p') }),
       ]);
       const row = (await opened.current(name('a'), 2))!;
       assert.deepEqual(plain({ ...row, header: Buffer.from(row.header) }), plain({ ...row, header, keyWraps }));
@@ -154,7 +154,7 @@ export function catalogChangesSuite(title: string, openCatalog: (t: TestContext)
       assert.deepEqual(await history({}), [5, 2]);
       assert.deepEqual(await history({ type: name('T') }), [5, 2]);
       assert.deepEqual(await history({ resource: name('o') }), []);
-      assert.deepEqual(await opened.linksOf(1, []), []);
+      assert.deepEqual(await opened.linksOf([1], []), []);
       assert.equal(await opened.compartmentKey(name('compartment')), undefined);
       assert.deepEqual(Buffer.from((await opened.compartmentKey(name('other')))!), other.wrapped);
       assert.equal(await opened.getState('mine'), undefined);

@@ -85,7 +85,10 @@ export function catalogSuite(title: string, openCatalog: (t: TestContext) => Pro
       assert.ok(terms.byteLength === 32);
       assert.deepEqual(plain(row), plain({ ...expected, leafIndex: 0, seq: 1 }));
       assert.deepEqual(await leavesOf(opened, term('x')), [1, 0]);
-      assert.deepEqual((await opened.linksOf(0, [])).map(plain), links.map(plain));
+      assert.deepEqual(
+        (await opened.linksOf([0], [])).map(plain),
+        links.map((link) => plain({ leafIndex: 0, ...link })),
+      );
       assert.deepEqual(Buffer.from((await opened.leaves(0, 1))!), Buffer.from(leaf));
       assert.deepEqual(Buffer.from((await opened.compartmentKey(name('compartment')))!), key.wrapped);
     };
@@ -207,11 +210,50 @@ export function catalogSuite(title: string, openCatalog: (t: TestContext) => Pro
       ]),
     ]);
     const targets = async (...params: string[]) =>
-      (await catalog.linksOf(0, params.map(name))).map(({ param }) => Buffer.from(param).toString('hex')).sort();
+      (await catalog.linksOf([0], params.map(name))).map(({ param }) => Buffer.from(param).toString('hex')).sort();
     const named = (...params: string[]) => params.map((param) => Buffer.from(name(param)).toString('hex')).sort();
     assert.deepEqual(await targets(), named('subject', 'performer', 'patient'));
     assert.deepEqual(await targets('performer'), named('performer'));
     assert.deepEqual(await targets('author'), []);
+  });
+
+  test(`${title}: links of many versions and current versions of many resources are listed at once`, async (t) => {
+    const { catalog } = await openCatalog(t);
+    await catalog.append([
+      entry(1, [{ id: 'p' }, { id: 'o', links: [['subject', 'p']] }]),
+      entry(2, [
+        {
+          id: 'c',
+          links: [
+            ['subject', 'p'],
+            ['asserter', 'd'],
+          ],
+        },
+        { id: 'o', versionId: 2, links: [['subject', 'q']] },
+      ]),
+      entry(3, [{ id: 'p', versionId: 2, isDeleted: true }]),
+    ]);
+    const links = async (leafIndexes: number[], ...params: string[]) =>
+      (await catalog.linksOf(leafIndexes, params.map(name)))
+        .map(plain)
+        .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    const link = (leafIndex: number, param: string, target: string) =>
+      plain({ leafIndex, param: name(param), target: name(target) });
+    assert.deepEqual(await links([1, 2, 3], 'subject'), [
+      link(1, 'subject', 'p'),
+      link(2, 'subject', 'p'),
+      link(3, 'subject', 'q'),
+    ]);
+    assert.equal((await links([1, 2])).length, 3);
+    assert.deepEqual(await links([0, 99]), []);
+    assert.deepEqual(await links([]), []);
+    const current = async (asOf: number, ...ids: string[]) =>
+      (await catalog.currentOf(ids.map(name), asOf)).map(({ leafIndex }) => leafIndex).sort();
+    for (let twice = 0; twice < 2; twice += 1) {
+      assert.deepEqual(await current(3, 'p', 'o', 'c', 'unknown'), [2, 3, 4]);
+      assert.deepEqual(await current(1, 'p', 'o', 'c'), [0, 1]);
+    }
+    assert.deepEqual(await current(3), []);
   });
 
   test(`${title}: a link to a resource that comes later is followed once it is there`, async (t) => {

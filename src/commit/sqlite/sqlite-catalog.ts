@@ -14,16 +14,18 @@ import {
   type Entry,
   type Head,
   type HistoryRequest,
-  type Link,
+  type LinkOf,
   type LoggedErasure,
   type SearchRequest,
   type StateValue,
   type VersionRow,
 } from '../catalog.js';
 import { Recent } from '../../vault/recent.js';
-import { Connection } from './connection.js';
+import { Sql } from './compile.js';
+import { Connection, type Parameter } from './connection.js';
 import { loggedErasures } from './erasing.js';
 import { exportEntries } from './export-client.js';
+import { LinkReader } from './links.js';
 import { packEntries } from './packed-entries.js';
 import { readerPragmas, termKey } from './schema.js';
 import { Searcher } from './search.js';
@@ -40,6 +42,7 @@ export async function openSqliteCatalog(file: string, options: { scanLimit?: num
 export class SqliteCatalog implements Catalog {
   private readonly db: Connection;
   private readonly searcher: Searcher;
+  private readonly links: LinkReader;
   private newest: Head;
   /** Current versions that were asked for, by blind name as latin1 text. */
   private readonly recent = new Recent<string, VersionRow>(10_000);
@@ -52,6 +55,7 @@ export class SqliteCatalog implements Catalog {
     this.db = new Connection(file, 5_000);
     this.db.exec(readerPragmas);
     this.newest = this.readHead();
+    this.links = new LinkReader(this.db);
     this.searcher = new Searcher(this.db, () => this.newest, scanLimit);
   }
 
@@ -90,6 +94,27 @@ export class SqliteCatalog implements Catalog {
     return row;
   }
 
+  currentOf(resources: readonly Term[], asOf: number): VersionRow[] {
+    const rows: VersionRow[] = [];
+    const others: Term[] = [];
+    for (const resource of resources) {
+      const known = this.recent.get(keyOf(resource));
+      if (known !== undefined && known.seq <= asOf) rows.push(known);
+      else others.push(resource);
+    }
+    for (let at = 0; at < others.length; at += 128) {
+      const sql = new Sql().add(`SELECT c.body FROM resource r CROSS JOIN version v ON v.rid = r.rid
+         CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE `);
+      sql.oneOf('r.name', others.slice(at, at + 128));
+      sql.add(' AND v.versionId = (SELECT max(versionId) FROM version n WHERE n.rid = r.rid AND n.seqFrom <= ?)', asOf);
+      for (const row of this.rows(sql.text, sql.parameters)) {
+        if (asOf >= this.newest.seq) this.recent.set(keyOf(row.resource), row);
+        rows.push(row);
+      }
+    }
+    return rows;
+  }
+
   private currentRow(resource: Term, asOf: number): VersionRow | undefined {
     return this.one('r.name = ? AND v.seqFrom <= ? ORDER BY v.versionId DESC LIMIT 1', [resource, asOf]);
   }
@@ -123,16 +148,8 @@ export class SqliteCatalog implements Catalog {
     return this.searcher.count(plan, asOf, limit);
   }
 
-  linksOf(leafIndex: number, params: readonly Term[]): Link[] {
-    const wanted = new Set(params.map((param) => Buffer.from(param).toString('latin1')));
-    return this.db
-      .prepare(
-        `SELECT p.name, r.name FROM link_of l CROSS JOIN param p ON p.pid = l.pid CROSS JOIN resource r ON r.rid = l.target
-         WHERE l.leafIndex = ?`,
-      )
-      .all([leafIndex])
-      .map(([param, target]) => ({ param: param as Buffer, target: target as Buffer }))
-      .filter(({ param }) => wanted.size === 0 || wanted.has(param.toString('latin1')));
+  linksOf(leafIndexes: readonly number[], params: readonly Term[]): LinkOf[] {
+    return leafIndexes.length === 0 ? [] : this.links.linksOf(leafIndexes, params);
   }
 
   compartmentKey(compartment: Term): Uint8Array | undefined {
@@ -219,6 +236,7 @@ export class SqliteCatalog implements Catalog {
   /** What was remembered of earlier versions may not hold any more. */
   private forget(): void {
     this.recent.clear();
+    this.links.forget();
     this.searcher.forget();
   }
 
@@ -238,7 +256,7 @@ export class SqliteCatalog implements Catalog {
     return row === undefined ? undefined : unpackBody(row[0] as Buffer);
   }
 
-  private rows(sql: string, parameters: readonly (Uint8Array | number)[]): VersionRow[] {
+  private rows(sql: string, parameters: readonly Parameter[]): VersionRow[] {
     return this.db
       .prepare(sql)
       .all(parameters)

@@ -1,6 +1,6 @@
 /** `_include` and `_revinclude`, also iterated. Spec: https://hl7.org/fhir/R4/search.html#include */
 import type { Term } from '../../base/ids.js';
-import type { VersionRow } from '../../commit/catalog.js';
+import type { Link, VersionRow } from '../../commit/catalog.js';
 import { isInScope, mayRead } from '../access.js';
 import { noteDenied } from '../denials.js';
 import type { Context } from '../request.js';
@@ -42,12 +42,9 @@ export async function included(
     };
     for (const include of includes) {
       if (round > 0 && !include.iterate) continue;
-      for (const row of fresh) {
-        if (!isSource(services, include, row)) continue;
-        for (const { target } of await visibleLinks(services, context.principal, row, include.links)) {
-          await take(await services.catalog.current(target, asOf), include);
-        }
-      }
+      const sources = fresh.filter((row) => isSource(services, include, row));
+      const links = await visibleLinks(services, context.principal, sources, include.links);
+      for (const row of await currentOf(services, links, seen, asOf)) await take(row, include);
     }
     for (const include of revincludes) {
       if (round > 0 && !include.iterate) continue;
@@ -65,6 +62,20 @@ export async function included(
     fresh = next;
   }
   return all;
+}
+
+/** The resources that are linked to and not there yet, each once, in the order of the links. */
+async function currentOf(
+  { catalog }: FhirServices,
+  links: readonly Link[],
+  seen: ReadonlySet<string>,
+  asOf: number,
+): Promise<VersionRow[]> {
+  const targets = new Map<string, Term>();
+  for (const { target } of links) if (!seen.has(keyOf(target))) targets.set(keyOf(target), target);
+  const rows = new Map<string, VersionRow>();
+  for (const row of await catalog.currentOf([...targets.values()], asOf)) rows.set(keyOf(row.resource), row);
+  return [...targets.keys()].flatMap((key) => rows.get(key) ?? []);
 }
 
 function isSource({ opened }: FhirServices, { source }: Include, row: VersionRow): boolean {

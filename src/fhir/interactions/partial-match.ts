@@ -3,7 +3,7 @@
  *
  * The index knows whole resources. So a match that its reader sees in part is matched again, against what she sees.
  */
-import type { Link, VersionRow } from '../../commit/catalog.js';
+import type { Link, LinkOf, VersionRow } from '../../commit/catalog.js';
 import type { Term } from '../../base/ids.js';
 import type { Principal } from '../../consent/gate.js';
 import type { Extracted } from '../search/extract.js';
@@ -15,8 +15,21 @@ import { contentOf, partOf } from '../visible-content.js';
 
 export type PartialServices = Pick<FhirServices, 'gate' | 'opened' | 'definitions' | 'extractor' | 'catalog'>;
 
-/** Whether a match of the index, visible to the principal, matches by what she sees of it. */
-export async function stillMatches(
+/** Whether a match of the index, visible to the principal, matches by what she sees of it. At once when nothing has to be opened. */
+export function stillMatches(
+  services: PartialServices,
+  principal: Principal,
+  { plan, recheck }: Pick<SearchQuery, 'plan' | 'recheck'>,
+  row: VersionRow,
+): boolean | Promise<boolean> {
+  const isWhole = services.opened.header(row).attributes.elementLabels === undefined;
+  if (isWhole && recheck === undefined) return true;
+  return isWhole
+    ? passes(services, principal, recheck, row)
+    : matchesInPart(services, principal, { plan, recheck }, row);
+}
+
+async function matchesInPart(
   services: PartialServices,
   principal: Principal,
   { plan, recheck }: Pick<SearchQuery, 'plan' | 'recheck'>,
@@ -28,20 +41,38 @@ export async function stillMatches(
     const indexed = { terms, name: row.resource, lastUpdated: row.lastUpdated };
     if (!matchesPlan(withOwnLinks(plan, links), indexed)) return false;
   }
+  return passes(services, principal, recheck, row);
+}
+
+async function passes(
+  services: PartialServices,
+  principal: Principal,
+  recheck: SearchQuery['recheck'],
+  row: VersionRow,
+): Promise<boolean> {
   return recheck === undefined || recheck((await contentOf(services, principal, row)).value());
 }
 
-/** References of a version for these parameters, as far as the principal sees them. */
+/** References of versions for these parameters, as far as the principal sees them. */
 export async function visibleLinks(
   services: PartialServices,
   principal: Principal,
-  row: VersionRow,
+  rows: readonly VersionRow[],
   params: readonly Term[],
-): Promise<readonly Link[]> {
-  const links = await services.catalog.linksOf(row.leafIndex, params);
-  const part = links.length === 0 ? undefined : await seenInPart(services, principal, row);
-  if (part === undefined) return links;
-  return links.filter(({ target }) => part.links.some((link) => isEqual(link.target, target)));
+): Promise<readonly LinkOf[]> {
+  const leafIndexes = rows.map(({ leafIndex }) => leafIndex);
+  const links = await services.catalog.linksOf(leafIndexes, params);
+  const parts = new Map<number, Extracted>();
+  for (const row of rows) {
+    if (services.opened.header(row).attributes.elementLabels === undefined) continue;
+    const part = await seenInPart(services, principal, row);
+    if (part !== undefined) parts.set(row.leafIndex, part);
+  }
+  if (parts.size === 0) return links;
+  return links.filter(({ leafIndex, target }) => {
+    const part = parts.get(leafIndex);
+    return part === undefined || part.links.some((link) => isEqual(link.target, target));
+  });
 }
 
 /** What the index would hold of a version, had it only what the principal sees; undefined when she sees all. */

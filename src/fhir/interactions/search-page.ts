@@ -6,15 +6,11 @@
  */
 import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
-import { isInScope, mayRead } from '../access.js';
-import { noteDenied } from '../denials.js';
-import { Slices } from '../pause.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
-import { stillMatches } from './partial-match.js';
 import { sortRows } from './sort-rows.js';
-import { followsLinks, VisibleChains } from './visible-chains.js';
+import { visibleRows, type MatchQuery } from './visible-rows.js';
 
 export interface PagePosition {
   readonly asOf: number;
@@ -35,10 +31,7 @@ export interface Page {
 }
 
 /** What of a search decides its pages. */
-export type PageQuery = Pick<SearchQuery, 'plan' | 'recheck' | 'sort' | 'total'> & {
-  /** What the terms cannot say, read from the sealed header. */
-  readonly accepts?: (row: VersionRow) => boolean;
-};
+export type PageQuery = MatchQuery & Pick<SearchQuery, 'sort' | 'total'>;
 
 /** Matches that a search may look at before it is called too costly. */
 const mostMatches = 100_000;
@@ -78,15 +71,14 @@ async function storePage(
 ): Promise<Page> {
   const isBackward = resumed?.direction === 'backward';
   const scan = isBackward ? (order === 'newest' ? 'oldest' : 'newest') : order;
-  const rows: VersionRow[] = [];
-  let hasMore = false;
-  for await (const row of visible(services, context, query, asOf, scan, count + 1, resumed?.after)) {
-    if (rows.length === count) {
-      hasMore = true;
-      break;
-    }
-    rows.push(row);
-  }
+  const rows = await visibleRows(services, context, query, {
+    asOf,
+    order: scan,
+    after: resumed?.after,
+    wanted: count + 1,
+  });
+  const hasMore = rows.length > count;
+  if (hasMore) rows.pop();
   if (isBackward) rows.reverse();
   const hasPrevious = isBackward ? hasMore : resumed?.after !== undefined;
   const hasNext = isBackward || hasMore;
@@ -130,57 +122,8 @@ async function allMatches(
   asOf: number,
   order: 'newest' | 'oldest',
 ): Promise<VersionRow[]> {
-  const slices = new Slices();
-  const rows: VersionRow[] = [];
-  for await (const row of visible(services, context, query, asOf, order, 1000, undefined)) {
-    if (rows.length >= mostMatches) {
-      throw fhirError(
-        400,
-        'too-costly',
-        `More than ${mostMatches} resources match; narrow the search, or leave out _sort and _total.`,
-      );
-    }
-    rows.push(row);
-    const turn = slices.turn();
-    if (turn !== undefined) await turn;
-  }
-  return rows;
-}
-
-/** Matches in the store's order, without those that the principal may not see or that only seemed to match. */
-async function* visible(
-  services: FhirServices,
-  context: Context,
-  { plan, recheck, accepts }: PageQuery,
-  asOf: number,
-  order: 'newest' | 'oldest',
-  step: number,
-  from: number | undefined,
-): AsyncGenerator<VersionRow> {
-  const { principal } = context;
-  const chains = followsLinks(plan) ? new VisibleChains(services, principal, asOf) : undefined;
-  let after = from;
-  for (;;) {
-    const found = await services.catalog.search({
-      plan,
-      asOf,
-      order,
-      ...(after === undefined ? {} : { after }),
-      limit: step,
-    });
-    for (const row of found) {
-      const decision = mayRead(services, principal, 's', row);
-      if (!(typeof decision === 'boolean' ? decision : await decision)) {
-        if (isInScope(services, principal, 's', row)) noteDenied(context, row);
-        continue;
-      }
-      if (chains !== undefined && !(await chains.hold(plan, row))) continue;
-      if (accepts !== undefined && !accepts(row)) continue;
-      const isSure = recheck === undefined && services.opened.header(row).attributes.elementLabels === undefined;
-      if (!isSure && !(await stillMatches(services, principal, { plan, recheck }, row))) continue;
-      yield row;
-    }
-    if (found.length < step) return;
-    after = found[found.length - 1].leafIndex;
-  }
+  const rows = await visibleRows(services, context, query, { asOf, order, wanted: mostMatches + 1 });
+  if (rows.length <= mostMatches) return rows;
+  const diagnostics = `More than ${mostMatches} resources match; narrow the search, or leave out _sort and _total.`;
+  throw fhirError(400, 'too-costly', diagnostics);
 }

@@ -1,5 +1,6 @@
 /** Settles what a search cannot decide by terms alone inside chains: those conditions are looked up and checked on opened resources first. */
 import type { Term } from '../../base/ids.js';
+import { tooCostly } from '../search/problems.js';
 import { settle, type SearchQuery } from '../search/query.js';
 import type { Principal } from '../../consent/gate.js';
 import { mayRead, type AccessServices as MayReadServices } from '../access.js';
@@ -17,7 +18,10 @@ export async function settledQuery(
 ): Promise<SearchQuery> {
   if (query.subqueries.length === 0) return query;
   return settle(query, async (plan, recheck) => {
-    const rows = await services.catalog.search({ plan, asOf, order: 'newest', limit: mostCandidates });
+    const rows = await services.catalog.search({ plan, asOf, order: 'newest', limit: mostCandidates + 1 });
+    if (rows.length > mostCandidates) {
+      throw tooCostly(`More than ${mostCandidates} resources inside a chain would have to be opened; narrow it`);
+    }
     const names: Term[] = [];
     for (const row of rows) {
       if (!(await mayRead(services, principal, 's', row))) continue;

@@ -1,0 +1,129 @@
+/**
+ * What a search finds, in the store's order, without what the principal may not see and what only seemed to match.
+ *
+ * Consent, chains and what the terms cannot decide are asked of many rows at a time; a row whose decisions are at hand costs no wait.
+ */
+import type { VersionRow } from '../../commit/catalog.js';
+import { isInScope, mayRead } from '../access.js';
+import { noteDenied } from '../denials.js';
+import { Slices } from '../pause.js';
+import type { Context } from '../request.js';
+import type { SearchQuery } from '../search/query.js';
+import type { FhirServices } from '../services.js';
+import { stillMatches } from './partial-match.js';
+import { followsLinks, VisibleChains } from './visible-chains.js';
+
+/** What of a search decides its matches. */
+export type MatchQuery = Pick<SearchQuery, 'plan' | 'recheck'> & {
+  /** Finds only matches: what it finds need not be opened. */
+  readonly sure?: SearchQuery['sure'];
+  /** What the terms cannot say, read from the sealed header. */
+  readonly accepts?: (row: VersionRow) => boolean;
+};
+
+/** Which of the matches are wanted. */
+export interface Stretch {
+  readonly asOf: number;
+  readonly order: 'newest' | 'oldest';
+  /** Behind this leafIndex, in that order. */
+  readonly after?: number;
+  /** So many at most. */
+  readonly wanted: number;
+}
+
+/** Rows that the store is asked for at once, at most. */
+const largestStep = 1_000;
+
+export async function visibleRows(
+  services: FhirServices,
+  context: Context,
+  query: MatchQuery,
+  { asOf, order, after, wanted }: Stretch,
+): Promise<VersionRow[]> {
+  const chains = followsLinks(query.plan) ? new VisibleChains(services, context.principal, asOf) : undefined;
+  const slices = new Slices();
+  const rows: VersionRow[] = [];
+  let from = after;
+  let limit = Math.min(wanted, largestStep);
+  for (;;) {
+    const found = await services.catalog.search({
+      plan: query.plan,
+      asOf,
+      order,
+      limit,
+      ...(from === undefined ? {} : { after: from }),
+    });
+    const permitted = await permittedOf(services, context, found, slices);
+    const chained = chains === undefined ? permitted : await chains.filter(query.plan, permitted);
+    const accepted = query.accepts === undefined ? chained : chained.filter(query.accepts);
+    const sure = await sureOf(services, query, accepted, asOf);
+    for (const row of accepted) {
+      const matches = stillMatches(
+        services,
+        context.principal,
+        sure.has(row.leafIndex) ? noRecheck(query) : query,
+        row,
+      );
+      if (!(typeof matches === 'boolean' ? matches : await matches)) continue;
+      rows.push(row);
+      if (rows.length === wanted) return rows;
+      const turn = slices.turn();
+      if (turn !== undefined) await turn;
+    }
+    if (found.length < limit) return rows;
+    from = found[found.length - 1].leafIndex;
+    limit = Math.min(2 * limit, largestStep);
+  }
+}
+
+async function permittedOf(
+  services: FhirServices,
+  context: Context,
+  found: readonly VersionRow[],
+  slices: Slices,
+): Promise<VersionRow[]> {
+  const { principal } = context;
+  const permitted: VersionRow[] = [];
+  for (const row of found) {
+    const decision = mayRead(services, principal, 's', row);
+    if (typeof decision === 'boolean' ? decision : await decision) permitted.push(row);
+    else if (isInScope(services, principal, 's', row)) noteDenied(context, row);
+    const turn = slices.turn();
+    if (turn !== undefined) await turn;
+  }
+  return permitted;
+}
+
+const none: ReadonlySet<number> = new Set();
+/** Fewer rows are opened faster than they are looked up once more. */
+const worthAsking = 8;
+
+/** leafIndexes of the rows that match for certain. */
+async function sureOf(
+  { catalog }: Pick<FhirServices, 'catalog'>,
+  { plan, sure, recheck }: MatchQuery,
+  rows: readonly VersionRow[],
+  asOf: number,
+): Promise<ReadonlySet<number>> {
+  if (
+    recheck === undefined ||
+    sure === undefined ||
+    sure === plan ||
+    sure.kind === 'none' ||
+    rows.length < worthAsking
+  ) {
+    return none;
+  }
+  const names = rows.map(({ resource }) => resource);
+  const found = await catalog.search({
+    plan: { kind: 'and', of: [{ kind: 'resource', names }, sure] },
+    asOf,
+    order: 'newest',
+    limit: rows.length,
+  });
+  return new Set(found.map(({ leafIndex }) => leafIndex));
+}
+
+function noRecheck({ plan }: MatchQuery): MatchQuery {
+  return { plan };
+}
