@@ -46,12 +46,9 @@ export async function startConsent(
   await tellAgain(storage, publisher);
   const gate = await startConsentGate({
     ...shared,
-<<<<<<< Updated upstream
     confirmations: config.consent.confirmations,
-=======
     groups: network.contracts.groups,
     emergency: network.contracts.emergency,
->>>>>>> Stashed changes
     fromBlock: network.contracts.fromBlock,
     changes: publisher,
     contents: publisher,
