@@ -30,6 +30,8 @@ export interface AccessRecord {
   readonly block?: number;
   /** What was searched for, as in the URL below the base; absent where a single resource was named. */
   readonly query?: string;
+  /** Why it was asked for, where the requester had to say (emergency access). */
+  readonly reason?: string;
 }
 
 export interface AccessLog {

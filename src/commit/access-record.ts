@@ -23,7 +23,8 @@ type Packed = readonly [
   entities: readonly string[],
   patients: readonly string[],
   block: number | null,
-  query?: string,
+  query?: string | null,
+  reason?: string | null,
 ];
 
 export interface SealedAccess {
@@ -45,7 +46,7 @@ export function sealAccess(key: Uint8Array, number: number, before: Uint8Array, 
     record.entities,
     record.patients,
     record.block ?? null,
-    ...((record.query === undefined ? [] : [record.query]) as [string?]),
+    ...((record.query ?? record.reason) === undefined ? [] : ([record.query ?? null, record.reason ?? null] as const)),
   ];
   const nonce = randomBytes(nonceBytes);
   const sealed = Buffer.concat([nonce, sealBytes(key, nonce, place(number), Buffer.from(JSON.stringify(packed)))]);
@@ -77,9 +78,8 @@ export function nextAccess(
 /** @throws SealBroken when it is not record `number` of this log. */
 export function openAccess(key: Uint8Array, number: number, sealed: Buffer): AccessRecord {
   const opened = openBytes(key, sealed.subarray(0, nonceBytes), place(number), sealed.subarray(nonceBytes));
-  const [time, requestId, actor, client, purpose, interaction, outcome, entities, patients, block, query] = JSON.parse(
-    opened.toString('utf8'),
-  ) as Packed;
+  const [time, requestId, actor, client, purpose, interaction, outcome, entities, patients, block, query, reason] =
+    JSON.parse(opened.toString('utf8')) as Packed;
   return {
     time,
     requestId,
@@ -91,7 +91,8 @@ export function openAccess(key: Uint8Array, number: number, sealed: Buffer): Acc
     entities,
     patients,
     ...(block === null ? {} : { block }),
-    ...(query === undefined ? {} : { query }),
+    ...(query == null ? {} : { query }),
+    ...(reason == null ? {} : { reason }),
   };
 }
 

@@ -42,7 +42,19 @@ export async function openFileAccessLog(
   return log;
 }
 
+/** A place in a segment where reading can begin. */
+interface Place {
+  readonly number: number;
+  readonly at: number;
+  /** Digest of the chain before it. */
+  readonly before: Uint8Array;
+}
+
+/** Places are remembered so far apart: a page of records is read without what stands before it. */
+const recordsBetweenPlaces = 500;
+
 export class FileAccessLog implements AccessLog {
+  private readonly places = new Map<string, Place[]>();
   private readonly segments: Segment[] = [];
   private count = 0;
   private digest: Uint8Array = new Uint8Array(32);
@@ -84,7 +96,7 @@ export class FileAccessLog implements AccessLog {
     for (const [index, segment] of this.segments.entries()) {
       const next = this.segments[index + 1]?.first ?? this.count;
       if (next <= from || segment.first >= end) continue;
-      await this.walk(segment, Math.min(next, end), (sealed, number) => {
+      await this.walk(segment, from, Math.min(next, end), (sealed, number) => {
         if (number >= from) records.push(openAccess(this.key, number, sealed));
       });
     }
@@ -168,17 +180,40 @@ export class FileAccessLog implements AccessLog {
     if (at < bytes.byteLength) await this.tail.cutAt(at);
   }
 
-  /** Every record of a segment, in order. @throws AccessLogBroken when the chain ends before record `until`. */
-  private async walk(segment: Segment, until: number, visit: (sealed: Buffer, number: number) => void): Promise<void> {
-    const bytes = await readFile(segment.file);
-    let { before } = segment;
-    let at = headBytes;
-    for (let number = segment.first; number < until; number += 1) {
-      const next = nextAccess(bytes, at, before);
-      if (next === undefined) throw new AccessLogBroken(`access record ${number} is missing or altered`);
-      visit(next.sealed, number);
-      before = next.digest;
-      at = next.end;
+  /**
+   * The records of a segment in order, from the last known place before record `from`.
+   * @throws AccessLogBroken when the chain ends before record `until`.
+   */
+  private async walk(
+    segment: Segment,
+    from: number,
+    until: number,
+    visit: (sealed: Buffer, number: number) => void,
+  ): Promise<void> {
+    const places = this.places.get(segment.file) ?? [{ number: segment.first, at: headBytes, before: segment.before }];
+    this.places.set(segment.file, places);
+    let start = places.length - 1;
+    while (start > 0 && places[start].number > from) start -= 1;
+    let { number, at, before } = places[start];
+    const handle = await open(segment.file, 'r');
+    try {
+      const base = at;
+      const { size } = await handle.stat();
+      // Up to the place after what is wanted, when that is known.
+      const end = places.find((place) => place.number >= until)?.at ?? size;
+      const bytes = Buffer.alloc(Math.max(0, end - base));
+      await handle.read(bytes, 0, bytes.byteLength, base);
+      for (; number < until; number += 1) {
+        const next = nextAccess(bytes, at - base, before);
+        if (next === undefined) throw new AccessLogBroken(`access record ${number} is missing or altered`);
+        visit(next.sealed, number);
+        before = next.digest;
+        at = base + next.end;
+        const last = places[places.length - 1];
+        if (number + 1 >= last.number + recordsBetweenPlaces) places.push({ number: number + 1, at, before });
+      }
+    } finally {
+      await handle.close();
     }
   }
 }

@@ -4,6 +4,7 @@
  * What may not be seen answers as if it did not exist; only a scope that cannot cover any record of a type is told (403).
  */
 import { FhirError } from '../base/outcome.js';
+import type { Resource } from '../base/resource.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { ConsentAction, Principal, RecordAttributes } from '../consent/gate.js';
 import { insufficientScope } from '../smart/challenges.js';
@@ -102,6 +103,23 @@ async function narrowed(
   const { terms } = services.extractor.extract(resource);
   const indexed = { terms, name: row.resource, lastUpdated: row.lastUpdated };
   return alternatives.some(({ filter }) => matchesFilter(services, resource.resourceType, filter, indexed));
+}
+
+/** Whether a granular scope covers a resource that is not in the index. */
+export function matchesFilterOn(
+  services: Pick<FhirServices, 'search' | 'extractor' | 'names'>,
+  resource: Resource,
+  filter: string | undefined,
+): boolean {
+  if (filter === undefined) return true;
+  const { resourceType, id = '', meta } = resource;
+  const { terms } = services.extractor.extract(resource);
+  const lastUpdated = Date.parse(meta?.lastUpdated ?? '');
+  return matchesFilter(services, resourceType, filter, {
+    terms,
+    name: services.names.resource(resourceType, id),
+    lastUpdated,
+  });
 }
 
 /** Whether a granular scope covers a record. */

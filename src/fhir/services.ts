@@ -12,6 +12,7 @@ import type { Records } from '../commit/records.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
 import type { Names } from '../vault/names.js';
 import type { Definitions } from './definitions/definitions.js';
+import type { AuditIndex } from './audit/audit-index.js';
 import type { Cursors } from './interactions/cursors.js';
 import type { OpenedCache } from './opened-cache.js';
 import type { Operation } from './operations/operation.js';
@@ -75,7 +76,9 @@ export interface FhirServices {
   readonly cursors: Cursors;
   readonly validator: Validator;
   readonly gate: ConsentGate;
-  readonly accessLog: Pick<AccessLog, 'append'>;
+  readonly accessLog: Pick<AccessLog, 'append' | 'read' | 'head'>;
+  /** Finds records of the access log; absent: AuditEvents are those that were stored, alone. */
+  readonly audit?: AuditIndex;
   readonly consents?: ConsentFilings;
   /** Told of what was committed, before the answer leaves (uploaded definitions come in force). */
   readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;

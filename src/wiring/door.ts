@@ -8,6 +8,7 @@ import { finishErasures } from '../commit/erase.js';
 import type { Config } from '../config.js';
 import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
 import { direct } from '../fhir/http/direct.js';
+import { AuditIndex } from '../fhir/audit/audit-index.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
 import type { ErasureParts } from '../fhir/operations/erase.js';
@@ -122,6 +123,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     validator: definitions.validator,
     gate: consent.gate,
     accessLog,
+    audit: new AuditIndex(accessLog),
     consents: consent.publisher,
     afterCommit: async (drafts) => {
       memberships.onCommit(drafts);

@@ -3,6 +3,7 @@ import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { requireScope } from '../access.js';
 import type { FhirRequest, FhirResponse } from '../request.js';
+import { readAuditEvent } from '../audit/read-audit.js';
 import type { Principal } from '../../consent/gate.js';
 import { contentOf, type ContentServices } from '../visible-content.js';
 import { shapeOf, shaped } from '../summary/shape.js';
@@ -14,6 +15,10 @@ import { release } from './release.js';
 export const read: Interaction = async (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
   requireScope(context.principal, type, 'r');
+  if (type === 'AuditEvent') {
+    const resource = await readAuditEvent(services, context, id);
+    if (resource !== undefined) return shaped(services, shapeOf(request.query), resource);
+  }
   const found = services.catalog.current(services.names.resource(type, id), services.catalog.head().seq);
   const row = found instanceof Promise ? await found : found;
   if (row === undefined || !(await release(services, context, 'read', row))) throw unknown(type, id);

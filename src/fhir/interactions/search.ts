@@ -9,12 +9,17 @@ import { cursorParameter } from './cursors.js';
 import { included } from './include.js';
 import { instanceOf, type Interaction } from './interaction.js';
 import { recordRelease } from './release.js';
+import { searchAudit } from './search-audit.js';
 import { findPage, type Page, type PagePosition } from './search-page.js';
 import { searchset } from './searchset.js';
 import { settledQuery } from './settled-query.js';
 
 export const searchType: Interaction = (services, request, context, { type = '' }) => {
   requireScope(context.principal, type, 's');
+  const { audit } = services;
+  if (type === 'AuditEvent' && audit !== undefined) {
+    return searchAudit(Object.assign(Object.create(services) as FhirServices, { audit }), request, context);
+  }
   return search(services, request, context, type, type, services.search);
 };
 

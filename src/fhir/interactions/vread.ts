@@ -1,6 +1,7 @@
 /** vread: one version. Spec: https://hl7.org/fhir/R4/http.html#vread */
 import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
+import { readAuditEvent } from '../audit/read-audit.js';
 import { shapeOf, shaped } from '../summary/shape.js';
 import { instanceOf, type Interaction } from './interaction.js';
 import { nativeIfWanted } from './native.js';
@@ -11,6 +12,10 @@ export const vread: Interaction = async (services, request, context, parameters)
   const { type, id } = instanceOf(parameters);
   const { versionId = '' } = parameters;
   requireScope(context.principal, type, 'r');
+  if (type === 'AuditEvent' && versionId === '1') {
+    const resource = await readAuditEvent(services, context, id);
+    if (resource !== undefined) return shaped(services, shapeOf(request.query), resource);
+  }
   const isNumber = /^[1-9][0-9]{0,9}$/.test(versionId);
   const row = isNumber
     ? await services.catalog.version(services.names.resource(type, id), Number(versionId))

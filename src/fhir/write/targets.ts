@@ -10,6 +10,8 @@ import type { VersionRow } from '../../commit/catalog.js';
 import type { Principal } from '../../consent/gate.js';
 import type { Context } from '../request.js';
 import { mayRead } from '../access.js';
+import { recordNumberOf } from '../audit/audit-event.js';
+import { refuseAuditWrite } from '../audit/audit-search.js';
 import { recordRelease } from '../interactions/release.js';
 import type { FhirServices } from '../services.js';
 import { hiddenLabels } from '../visible-content.js';
@@ -39,6 +41,7 @@ export async function targetsOf(
   context: Context,
   operation: WriteOperation,
 ): Promise<Target[]> {
+  if (operation.resourceType === 'AuditEvent' && recordNumberOf(operation.id ?? '') !== undefined) refuseAuditWrite();
   switch (operation.interaction) {
     case 'create':
       return [await createTarget(services, facts, context, operation)];
