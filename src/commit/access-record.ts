@@ -23,6 +23,7 @@ type Packed = readonly [
   entities: readonly string[],
   patients: readonly string[],
   block: number | null,
+  /** Absent in records of earlier versions. */
   query?: string | null,
   reason?: string | null,
 ];
@@ -46,7 +47,8 @@ export function sealAccess(key: Uint8Array, number: number, before: Uint8Array, 
     record.entities,
     record.patients,
     record.block ?? null,
-    ...((record.query ?? record.reason) === undefined ? [] : ([record.query ?? null, record.reason ?? null] as const)),
+    record.query ?? null,
+    record.reason ?? null,
   ];
   const nonce = randomBytes(nonceBytes);
   const sealed = Buffer.concat([nonce, sealBytes(key, nonce, place(number), Buffer.from(JSON.stringify(packed)))]);

@@ -88,7 +88,6 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const memberships = new Memberships({ config, clock, catalog, names, opened, search });
   const applyDefinitions = definitionsAfterCommit(definitions, storage);
 
-  const opened = new OpenedCache(records);
   const erasure: ErasureParts = {
     catalog,
     blocks,
