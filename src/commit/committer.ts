@@ -76,6 +76,7 @@ export class Committer {
       const procedure = () => task().then((value) => ({ drafts: [], result: () => value }));
       const waiting = { procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0, isAlone: true };
       this.queue.push(waiting);
+      this.arrived();
       this.running ??= this.run();
     });
   }
@@ -107,7 +108,7 @@ export class Committer {
 
   /** Lets one procedure decide, and adds what it decided to the group. */
   private async admit(waiting: Waiting): Promise<void> {
-    if (waiting.isAlone) await this.flush();
+    if (waiting.isAlone) while (this.underWay !== undefined || !this.group.isEmpty) await this.settle();
     const state = new GroupState(
       this.services.catalog,
       (resource) => this.changes(resource),

@@ -1,5 +1,6 @@
 /**
- * KeyRing in one file: `{"version":1,"root":base64,"keys":[{"id":1,"key":base64,"created":ISO time}, ...]}`, mode 0600.
+ * KeyRing in one file, mode 0600: `{"version":1,"root":base64,"keys":[{"id":1,"key":base64,"created":ISO time}, ...]}`, or the same sealed by a token
+ * (pkcs11-seal.ts).
  *
  * A new file appears whole or not at all: it is written aside, synced and linked into place. The last key of the list wraps; all of them
  * unwrap, so that rotation never makes old wraps unreadable.
@@ -9,93 +10,54 @@ import { constants } from 'node:fs';
 import { link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { inspect } from 'node:util';
-import { KeyUnavailable, type KeyRing } from './key-ring.js';
+import { KeyUnavailable, masterWrapBytes, type KeyRing } from './key-ring.js';
 import { unwrapKey, wrapKey, wrappingKey } from './key-wrap.js';
 import { randomBytes } from './random.js';
+import { checkedRing, type RingSecret } from './ring-secret.js';
 
-interface RingFile {
-  readonly version: 1;
-  readonly root: string;
-  readonly keys: readonly { readonly id: number; readonly key: string; readonly created: string }[];
+/** How the ring stands in its file. */
+export interface RingForm {
+  encode(ring: RingSecret): Promise<string>;
+  /** @throws KeyUnavailable when the text is of another form, or cannot be opened. */
+  decode(text: string, file: string): Promise<RingSecret>;
 }
+
+/** As it is: who can read the file has the keys. */
+export const plainForm: RingForm = {
+  encode: (ring) => Promise.resolve(`${JSON.stringify({ version: 1, ...ring })}\n`),
+  async decode(text, file) {
+    const value = parsed(text, file) as { version?: unknown };
+    if (value?.version !== 1) throw new KeyUnavailable(`key ring ${file} is not of the form that this version writes`);
+    return checkedRing(value, `key ring ${file}`);
+  },
+};
 
 /**
  * The ring in `file`; made when the file is missing.
  * @throws KeyUnavailable when others may read the file, or it is no key ring.
  */
-export async function openKeyRing(file: string): Promise<FileKeyRing> {
-  const found = await readRing(file);
-  if (found !== undefined) return new FileKeyRing(file, found);
-  const fresh: RingFile = { version: 1, root: newKeyText(), keys: [newKey(1)] };
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeAside(file, fresh, async (aside) => {
-    // Another process may have been faster: then its ring counts.
+export async function openKeyRing(file: string, form: RingForm = plainForm): Promise<FileKeyRing> {
+  const found = await readRing(file, form);
+  if (found !== undefined) return new FileKeyRing(file, form, found);
+  await createRing(file, { root: newKeyText(), keys: [newKey(1)] }, form);
+  const ring = await readRing(file, form);
+  if (ring === undefined) throw new KeyUnavailable(`key ring ${file} went away while it was made`);
+  return new FileKeyRing(file, form, ring);
+}
+
+/** Writes a ring where none is: does nothing when another process was faster. Durable on resolve. */
+export async function createRing(file: string, ring: RingSecret, form: RingForm = plainForm): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  await writeAside(file, await form.encode(ring), async (aside) => {
     await link(aside, file).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
     await unlink(aside);
   });
-  const ring = await readRing(file);
-  if (ring === undefined) throw new KeyUnavailable(`key ring ${file} went away while it was made`);
-  return new FileKeyRing(file, ring);
 }
 
-export class FileKeyRing implements KeyRing {
-  readonly #keys = new Map<number, KeyObject>();
-  #ring: RingFile;
-
-  constructor(
-    private readonly file: string,
-    ring: RingFile,
-  ) {
-    this.#ring = ring;
-    this.#learn(ring);
-  }
-
-  wrap(key: Uint8Array): Uint8Array {
-    const { id } = this.#ring.keys.at(-1)!;
-    const wrapped = Buffer.allocUnsafe(44);
-    wrapped.writeUInt32BE(id, 0);
-    wrapKey(this.#keys.get(id)!, key).copy(wrapped, 4);
-    return wrapped;
-  }
-
-  unwrap(wrapped: Uint8Array): Uint8Array {
-    if (wrapped.byteLength !== 44) throw new KeyUnavailable('a key wrapped by the master key has 44 bytes');
-    const id = Buffer.from(wrapped.buffer, wrapped.byteOffset, 4).readUInt32BE(0);
-    const master = this.#keys.get(id);
-    if (master === undefined) throw new KeyUnavailable(`master key ${id} is not in the key ring`);
-    return unwrapKey(master, wrapped.subarray(4));
-  }
-
-  derive(purpose: string): Uint8Array {
-    const root = Buffer.from(this.#ring.root, 'base64');
-    return new Uint8Array(hkdfSync('sha256', root, Buffer.alloc(0), `mooring/${purpose}`, 32));
-  }
-
-  /** Adds a master key that wraps from now on; the older ones go on unwrapping. Durable on resolve. */
-  async rotate(): Promise<void> {
-    const newest = this.#ring.keys.at(-1)!.id;
-    const ring: RingFile = { ...this.#ring, keys: [...this.#ring.keys, newKey(newest + 1)] };
-    await writeAside(this.file, ring, (aside) => rename(aside, this.file));
-    this.#learn(ring);
-    this.#ring = ring;
-  }
-
-  toJSON(): string {
-    return '[secret]';
-  }
-
-  [inspect.custom](): string {
-    return '[secret]';
-  }
-
-  #learn(ring: RingFile): void {
-    for (const { id, key } of ring.keys) this.#keys.set(id, wrappingKey(Buffer.from(key, 'base64')));
-  }
-}
-
-async function readRing(file: string): Promise<RingFile | undefined> {
+/** What the file keeps, for a backup; undefined when there is none. */
+export async function readRing(file: string, form: RingForm = plainForm): Promise<RingSecret | undefined> {
   const handle = await open(file, constants.O_RDONLY).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -107,36 +69,97 @@ async function readRing(file: string): Promise<RingFile | undefined> {
       const found = (mode & 0o777).toString(8).padStart(4, '0');
       throw new KeyUnavailable(`key ring ${file} has mode ${found}: others may read it; expected 0600`);
     }
-    return parseRing(file, await handle.readFile('utf8'));
+    return await form.decode(await handle.readFile('utf8'), file);
   } finally {
     await handle.close();
   }
 }
 
-function parseRing(file: string, text: string): RingFile {
-  let ring: RingFile;
+/** JSON in a ring's file. @throws KeyUnavailable */
+export function parsed(text: string, file: string): unknown {
   try {
-    ring = JSON.parse(text) as RingFile;
+    return JSON.parse(text) as unknown;
   } catch {
     throw new KeyUnavailable(`key ring ${file} is not JSON`);
   }
-  const isKey = (key: unknown) => typeof key === 'string' && Buffer.from(key, 'base64').byteLength === 32;
-  const isWhole =
-    ring.version === 1 &&
-    isKey(ring.root) &&
-    Array.isArray(ring.keys) &&
-    ring.keys.length > 0 &&
-    ring.keys.every(({ id, key }) => Number.isSafeInteger(id) && isKey(key));
-  if (!isWhole) throw new KeyUnavailable(`key ring ${file} is not of the form that this version writes`);
-  return ring;
 }
 
-/** Writes `ring` beside `file`, durably, and lets `place` put it there, durably. */
-async function writeAside(file: string, ring: RingFile, place: (aside: string) => Promise<void>): Promise<void> {
+export class FileKeyRing implements KeyRing {
+  readonly #keys = new Map<number, KeyObject>();
+  #ring: RingSecret;
+
+  constructor(
+    private readonly file: string,
+    private readonly form: RingForm,
+    ring: RingSecret,
+  ) {
+    this.#ring = ring;
+    this.#learn(ring);
+  }
+
+  wrap(key: Uint8Array): Uint8Array {
+    const { id } = this.#ring.keys.at(-1)!;
+    const wrapped = Buffer.allocUnsafe(masterWrapBytes);
+    wrapped.writeUInt32BE(id, 0);
+    wrapKey(this.#keys.get(id)!, key).copy(wrapped, 4);
+    return wrapped;
+  }
+
+  unwrap(wrapped: Uint8Array): Uint8Array {
+    if (wrapped.byteLength !== masterWrapBytes)
+      throw new KeyUnavailable('a key wrapped by the master key has 44 bytes');
+    const id = Buffer.from(wrapped.buffer, wrapped.byteOffset, 4).readUInt32BE(0);
+    const master = this.#keys.get(id);
+    if (master === undefined) throw new KeyUnavailable(`master key ${id} is not in the key ring`);
+    return unwrapKey(master, wrapped.subarray(4));
+  }
+
+  derive(purpose: string): Uint8Array {
+    const root = Buffer.from(this.#ring.root, 'base64');
+    return new Uint8Array(hkdfSync('sha256', root, Buffer.alloc(0), `mooring/${purpose}`, 32));
+  }
+
+  get newest(): number {
+    return this.#ring.keys.at(-1)!.id;
+  }
+
+  async rotate(): Promise<void> {
+    await this.#replace({ ...this.#ring, keys: [...this.#ring.keys, newKey(this.newest + 1)] });
+  }
+
+  async retire(): Promise<number> {
+    const count = this.#ring.keys.length - 1;
+    if (count > 0) await this.#replace({ ...this.#ring, keys: this.#ring.keys.slice(-1) });
+    return count;
+  }
+
+  async #replace(ring: RingSecret): Promise<void> {
+    const text = await this.form.encode(ring);
+    await writeAside(this.file, text, (aside) => rename(aside, this.file));
+    this.#ring = ring;
+    this.#learn(ring);
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+
+  #learn(ring: RingSecret): void {
+    this.#keys.clear();
+    for (const { id, key } of ring.keys) this.#keys.set(id, wrappingKey(Buffer.from(key, 'base64')));
+  }
+}
+
+/** Writes `text` beside `file`, durably, and lets `place` put it there, durably. */
+async function writeAside(file: string, text: string, place: (aside: string) => Promise<void>): Promise<void> {
   const aside = `${file}.${process.pid}.${Buffer.from(randomBytes(4)).toString('hex')}`;
   const handle = await open(aside, 'wx', 0o600);
   try {
-    await handle.writeFile(`${JSON.stringify(ring)}\n`);
+    await handle.writeFile(text);
     await handle.sync();
   } finally {
     await handle.close();
@@ -154,6 +177,6 @@ function newKeyText(): string {
   return Buffer.from(randomBytes(32)).toString('base64');
 }
 
-function newKey(id: number): RingFile['keys'][number] {
+function newKey(id: number): RingSecret['keys'][number] {
   return { id, key: newKeyText(), created: new Date().toISOString() };
 }

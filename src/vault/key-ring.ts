@@ -17,7 +17,22 @@ export interface KeyRing {
    * Equal for equal purposes as long as the ring lives.
    */
   derive(purpose: string): Uint8Array;
+
+  /** Adds a master key that wraps from now on; the older ones go on unwrapping. Durable on resolve. */
+  rotate(): Promise<void>;
+
+  /**
+   * Forgets all master keys but the newest: what older ones wrapped cannot be opened any more. Durable on resolve.
+   * @returns how many were forgotten.
+   */
+  retire(): Promise<number>;
+
+  /** Number of the newest master key: the first 4 bytes (big-endian) of what `wrap` gives. */
+  readonly newest: number;
 }
+
+/** Length of a 32-byte key that a master key wrapped: number of the master key (4), RFC 3394 (40). */
+export const masterWrapBytes = 44;
 
 export class KeyUnavailable extends Error {
   override readonly name = 'KeyUnavailable';
