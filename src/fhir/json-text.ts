@@ -33,19 +33,50 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   if (resource.resourceType !== 'Bundle' || !Array.isArray(entry) || !entry.some(holdsText)) {
     return Buffer.from(stringifyJson(resource));
   }
-  const pieces: Buffer[] = [Buffer.from(`${stringifyJson({ ...resource, entry: undefined }).slice(0, -1)},"entry":[`)];
+  const pieces = new Pieces();
+  pieces.text(`${stringifyJson({ ...resource, entry: undefined }).slice(0, -1)},"entry":[`);
   entry.forEach(({ resource: content, fullUrl, ...others }, index) => {
-    const members = [
-      ...(fullUrl === undefined ? [] : [Buffer.from(`"fullUrl":${stringifyJson(fullUrl)}`)]),
-      ...(content === undefined ? [] : [Buffer.concat([Buffer.from('"resource":'), toJsonBytes(content)])]),
-      Buffer.from(stringifyJson(others).slice(1, -1)),
-    ].filter(({ length }) => length > 0);
-    pieces.push(Buffer.from(index === 0 ? '{' : ',{'));
-    members.forEach((member, at) => pieces.push(...(at === 0 ? [member] : [Buffer.from(','), member])));
-    pieces.push(Buffer.from('}'));
+    pieces.text(index === 0 ? '{' : ',{');
+    let comma = '';
+    if (fullUrl !== undefined) {
+      pieces.text(`"fullUrl":${stringifyJson(fullUrl)}`);
+      comma = ',';
+    }
+    if (content !== undefined) {
+      pieces.text(`${comma}"resource":`);
+      pieces.bytes(toJsonBytes(content));
+      comma = ',';
+    }
+    const rest = stringifyJson(others);
+    pieces.text(rest.length > 2 ? `${comma}${rest.slice(1)}` : '}');
   });
-  pieces.push(Buffer.from(']}'));
-  return Buffer.concat(pieces);
+  pieces.text(']}');
+  return pieces.done();
+}
+
+/** Text and bytes one after the other, joined once. */
+class Pieces {
+  private readonly pieces: Uint8Array[] = [];
+  private pending = '';
+
+  text(text: string): void {
+    this.pending += text;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.flush();
+    this.pieces.push(bytes);
+  }
+
+  done(): Buffer {
+    this.flush();
+    return Buffer.concat(this.pieces);
+  }
+
+  private flush(): void {
+    if (this.pending !== '') this.pieces.push(Buffer.from(this.pending));
+    this.pending = '';
+  }
 }
 
 function holdsText({ resource }: NonNullable<BundleOf['entry']>[number]): boolean {

@@ -1,7 +1,13 @@
 /** Opaque, tamper-proof positions in searches and histories: sealed, so that links tell nothing of what was asked and cannot be made up. */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fhirError } from '../../base/outcome.js';
+import { randomBytes } from '../../vault/random.js';
+
+/** Shorter positions are not worth the packing. */
+const leastPackedBytes = 1024;
+/** In front of a packed position; JSON never begins with it. */
+const deflated = Buffer.of(1);
 
 export class Cursors {
   /** @param key 32 bytes, `keyRing.derive('cursor')`. */
@@ -12,9 +18,12 @@ export class Cursors {
    * @param path of the search or history that it belongs to: it opens nowhere else.
    */
   seal(position: unknown, path: string): string {
+    const plain = Buffer.from(JSON.stringify(position));
+    const isLong = plain.byteLength > leastPackedBytes;
+    const packed = isLong ? Buffer.concat([deflated, deflateRawSync(plain)]) : plain;
     const nonce = randomBytes(12);
     const cipher = createCipheriv('aes-256-gcm', this.key, nonce).setAAD(Buffer.from(path));
-    const sealed = Buffer.concat([cipher.update(deflateRawSync(JSON.stringify(position))), cipher.final()]);
+    const sealed = Buffer.concat([cipher.update(packed), cipher.final()]);
     return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
   }
 
@@ -25,7 +34,8 @@ export class Cursors {
       const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, 12), { authTagLength: 16 });
       decipher.setAAD(Buffer.from(path)).setAuthTag(bytes.subarray(12, 28));
       const packed = Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
-      return JSON.parse(inflateRawSync(packed).toString('utf8')) as T;
+      const plain = packed[0] === deflated[0] ? inflateRawSync(packed.subarray(1)) : packed;
+      return JSON.parse(plain.toString('utf8')) as T;
     } catch {
       throw fhirError(400, 'invalid', '_cursor is not one that this server gave for this path.');
     }

@@ -3,7 +3,8 @@ import { fhirError } from '../../base/outcome.js';
 import { hasScope, requireScope } from '../access.js';
 import type { Context, FhirRequest, FhirResponse, Query } from '../request.js';
 import type { SearchContext } from '../search/context.js';
-import { parseSearch, type SearchQuery } from '../search/query.js';
+import type { SearchQuery } from '../search/query.js';
+import { parseRemembered } from '../search/remembered.js';
 import type { FhirServices } from '../services.js';
 import { cursorParameter } from './cursors.js';
 import { included } from './include.js';
@@ -61,7 +62,7 @@ async function search(
   const resumed = cursor === undefined ? undefined : services.cursors.open<SearchPosition>(cursor, path);
   const params = resumed?.query ?? request.query;
   const lenient = resumed?.lenient ?? request.prefer.handling === 'lenient';
-  const parsed = parseSearch(searchContext, type, params, lenient ? 'lenient' : 'strict');
+  const parsed = parseRemembered(searchContext, type, params, lenient ? 'lenient' : 'strict');
   const asOf = resumed?.asOf ?? services.catalog.head().seq;
   const query = await settledQuery(services, context.principal, parsed, asOf);
   const page = await findPage(services, context, query, countOf(services, query), asOf, resumed);

@@ -2,6 +2,7 @@
 import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { highWaterMark } from '../bundle/high-water.js';
+import { JsonText } from '../json-text.js';
 import { outcomeOf } from '../outcome.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
@@ -23,16 +24,21 @@ export async function searchset(
     ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
     ...(elements === undefined ? {} : { elements }),
   };
-  const entryOf = async (row: VersionRow, mode: 'match' | 'include') => {
+  const entryOf = (row: VersionRow, mode: 'match' | 'include', text: JsonText) => {
     const { resourceType, id } = services.opened.header(row);
-    const text = await contentOf(services, principal, row);
     const resource = shapeResource(services.definitions, shape, text);
     return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: { mode } };
   };
-  const entry = await Promise.all([
-    ...page.rows.map((row) => entryOf(row, 'match')),
-    ...included.map((row) => entryOf(row, 'include')),
-  ]);
+  const entry = [];
+  for (const [mode, rows] of [
+    ['match', page.rows],
+    ['include', included],
+  ] as const) {
+    for (const row of rows) {
+      const text = contentOf(services, principal, row);
+      entry.push(entryOf(row, mode, text instanceof JsonText ? text : await text));
+    }
+  }
   const labels = [...page.rows, ...included].map((row) => services.opened.header(row).attributes.securityLabels);
   const meta = highWaterMark(labels);
   const notes = ignored.length === 0 ? [] : [{ resource: outcomeOf(ignored), search: { mode: 'outcome' } }];
