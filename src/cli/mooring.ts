@@ -2,6 +2,8 @@
 
 const commands: Record<string, { about: string; load: () => Promise<{ run(args: string[]): Promise<number> }> }> = {
   token: { about: 'print a bearer token of the local issuer', load: () => import('./token.js') },
+  account: { about: 'people who may sign in', load: () => import('./account.js') },
+  app: { about: 'apps and backend services', load: () => import('./app.js') },
   import: { about: 'load bundles and NDJSON into a server', load: () => import('./import.js') },
   verify: { about: 'check a proof against a chain, without any server', load: () => import('./verify.js') },
   fsck: { about: 'check the data of a stopped server against itself and the chain', load: () => import('./fsck.js') },

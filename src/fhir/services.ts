@@ -10,6 +10,7 @@ import type { Committer } from '../commit/committer.js';
 import type { Draft } from '../commit/draft.js';
 import type { Records } from '../commit/records.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
+import type { OAuthEndpoints } from '../smart/discovery.js';
 import type { Names } from '../vault/names.js';
 import type { Definitions } from './definitions/definitions.js';
 import type { AuditIndex } from './audit/audit-index.js';
@@ -91,6 +92,8 @@ export interface FhirServices {
   ) => { readonly level: 0 | 1 | 2 | 3; readonly receiptDigest?: Uint8Array };
   /** Resolves when the leaf is anchored (true), or when the time is over (false). */
   readonly anchored?: (leafIndex: number, timeoutMs: number) => Promise<boolean>;
+  /** Where tokens are asked for; resolves to undefined while that is not known. */
+  readonly oauth?: () => Promise<OAuthEndpoints | undefined>;
   /** Operations beside the door's own (`$validate`, `$expand`, `$proof`, ...). */
   readonly operations: readonly Operation[];
   /** Writes what nobody foresaw into the log. */

@@ -89,7 +89,8 @@ export class Authenticator {
     );
   }
 
-  private withRoles(principal: Principal): Principal {
+  /** The principal with what the role matrix leaves to it. */
+  withRoles(principal: Principal): Principal {
     const known = this.principals.get(principal);
     if (known !== undefined) return known;
     const roles = rolesOf(principal, this.options.organization);

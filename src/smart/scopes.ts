@@ -84,3 +84,16 @@ function evaluate(
   }
   return alternatives.length === 0 ? { kind: 'none' } : { kind: 'some', alternatives };
 }
+
+/**
+ * Whether whoever may have `wide` may have `narrow`: at the same level, for the type, every permission, and no fewer conditions.
+ * @param wide what an app is registered for.
+ */
+export function covers(wide: ClinicalScope, narrow: ClinicalScope): boolean {
+  return (
+    wide.level === narrow.level &&
+    (wide.resourceType === '*' || wide.resourceType === narrow.resourceType) &&
+    [...narrow.permissions].every((permission) => wide.permissions.includes(permission)) &&
+    (wide.filter === undefined || wide.filter === narrow.filter)
+  );
+}

@@ -26,7 +26,8 @@ import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
 import type { Network } from './network.js';
-import { openSmart } from './smart.js';
+import { launchDesk, openSmart } from './smart.js';
+import { endpointsOf, openSmartDoor } from './smart-door.js';
 import type { Storage } from './storage.js';
 
 export interface Door {
@@ -134,15 +135,17 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
-    operations: doorOperations({ definitions, proofs, erasure }),
+    operations: doorOperations({ definitions, proofs, erasure, launches: launchDesk(config, smart, clock) }),
+    oauth: endpointsOf(config, baseUrl, smart),
     reportDefect,
   };
   const fhir = createFhirHandler(services);
+  const smartDoor = openSmartDoor({ config, baseUrl, clock, keyRing, smart, services });
   const app = direct(createFhirApp(fhir), fhir);
   void warmUp(() => parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {
-      if (!logDoor.serve(request, response)) app(request, response);
+      if (!logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
     },
     async close() {
       await committer.close();

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Clock } from '../base/clock.js';
 import type { Config } from '../config.js';
+import type { LaunchDesk } from '../fhir/operations/launch-context.js';
 import { coreFolder } from '../fhir/validation/core-facts.js';
 import { Authenticator, type TokenSource } from '../smart/authenticator.js';
 import type { ProofServices } from '../smart/dpop.js';
 import { OpaqueTokens } from '../smart/opaque-tokens.js';
+import { LaunchContexts } from '../smart/launch-contexts.js';
 import { OutsideIssuer } from '../smart/outside-issuer.js';
 import { RoleMatrix, RoleMatrixError, type RoleMatrixFile } from '../smart/role-matrix.js';
 import { SealedStore } from '../smart/store/sealed-store.js';
@@ -95,4 +97,18 @@ function readRoleMatrix(file: string | undefined): RoleMatrix {
   } catch (error) {
     throw new RoleMatrixError(`${place}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Launches of the built-in authorization server; undefined when another one launches apps. */
+export function launchDesk({ smart }: Config, { store }: Smart, clock: Clock): LaunchDesk | undefined {
+  if (smart.issuer.kind !== 'built-in') return undefined;
+  const launches = new LaunchContexts(store, clock);
+  return {
+    prepare: (launch) => launches.prepare(launch),
+    async appOf(clientId) {
+      const app = await store.get<{ readonly launch_uri?: string }>('Client', clientId);
+      if (app === undefined) return undefined;
+      return app.value.launch_uri === undefined ? {} : { launchUri: app.value.launch_uri };
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** capabilities: what this server offers, made from the table of routes. Spec: https://hl7.org/fhir/R4/capabilitystatement.html */
 import { routes, type InteractionCode } from '../routes.js';
 import type { Resource } from '../../base/resource.js';
+import { securityExtensions, type OAuthEndpoints } from '../../smart/discovery.js';
 import { Slices } from '../pause.js';
 import type { SearchParameters } from '../search/parameters.js';
 import type { FhirServices } from '../services.js';
@@ -17,8 +18,16 @@ export const capabilities: Interaction = async (services, _request, context) => 
   remembered.set(parameters, byBase);
   const known = byBase.get(context.baseUrl) ?? statement(services, context.baseUrl);
   if (byBase.size < mostBases) byBase.set(context.baseUrl, known);
-  return { status: 200, resource: await known };
+  return { status: 200, resource: withSecurity(await known, await services.oauth?.()) };
 };
+
+/** Where tokens are asked for may be known later than the rest. */
+function withSecurity(statement: Resource, endpoints: OAuthEndpoints | undefined): Resource {
+  if (endpoints === undefined) return statement;
+  const [rest] = statement.rest as readonly { readonly security: object }[];
+  const security = { extension: securityExtensions(endpoints), ...rest.security };
+  return { ...statement, rest: [{ ...rest, security }] };
+}
 
 const typeLevel: readonly InteractionCode[] = [
   'read',

@@ -8,6 +8,7 @@ import { eraseOperation, type ErasureParts } from './erase.js';
 import { everythingOperation } from './everything.js';
 import { graphOperation } from './graph.js';
 import { graphqlOperation } from './graphql.js';
+import { launchContextOperation, type LaunchDesk } from './launch-context.js';
 import { lastnOperation } from './lastn.js';
 import { matchOperation } from './match.js';
 import { metaOperations } from './meta.js';
@@ -22,9 +23,11 @@ export interface OperationParts {
   /** Absent: the log is not anchored, so nothing can be proven. */
   readonly proofs?: ProofSource & PossessionSource;
   readonly erasure: ErasureParts;
+  /** Absent: apps are launched by another authorization server. */
+  readonly launches?: LaunchDesk;
 }
 
-export function doorOperations({ definitions, proofs, erasure }: OperationParts): Operation[] {
+export function doorOperations({ definitions, proofs, erasure, launches }: OperationParts): Operation[] {
   return [
     validateOperation,
     everythingOperation,
@@ -37,6 +40,7 @@ export function doorOperations({ definitions, proofs, erasure }: OperationParts)
     ...metaOperations,
     eraseOperation(erasure),
     ...terminologyOperations(() => definitions.current),
+    ...(launches === undefined ? [] : [launchContextOperation(launches)]),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),
   ];
 }

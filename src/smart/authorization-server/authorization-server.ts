@@ -1,0 +1,121 @@
+/**
+ * The built-in authorization server as a handler of everything below `/oauth`.
+ *
+ * Loaded when it is first asked for: a server whose tokens come from elsewhere never pays for it.
+ */
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '../../consent/gate.js';
+import { BodyTooLarge, readSmallBody, requestWithBody } from './forms.js';
+import { Interactions } from './interactions.js';
+import { quietly } from './notices.js';
+import { UsedTwice } from './oidc-adapter.js';
+import { stylePath, type PageFrame } from './page.js';
+import type { PatientDirectory } from './patient-directory.js';
+import { createProvider, type ProviderParts } from './provider.js';
+import { registrationWith } from './registration.js';
+import { signingKeys } from './signing-keys.js';
+
+export interface AuthorizationServerParts extends ProviderParts {
+  readonly patients: PatientDirectory;
+  /** An address before which a proxy stands: the sender is then the last of X-Forwarded-For. */
+  readonly isBehindProxy: boolean;
+  withRoles(principal: Principal): Principal;
+  reportDefect(requestId: string, error: unknown): void;
+}
+
+export interface AuthorizationServer {
+  /** @param request with its whole path (`/oauth/token`). */
+  serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
+const styleFile = new URL('../../../../web/smart.css', import.meta.url);
+
+export async function openAuthorizationServer(parts: AuthorizationServerParts): Promise<AuthorizationServer> {
+  const { issuer, derive, reportDefect } = parts;
+  const { pathname: root, host, protocol } = new URL(issuer);
+  const frame: PageFrame = { root, place: host };
+  const jwks = await signingKeys(parts.store);
+  const provider = quietly(() => createProvider(parts, jwks));
+  provider.on('server_error', (_context, error) => {
+    if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
+  });
+  const callback = provider.callback();
+  const interactions = new Interactions({ ...parts, provider, frame, csrfKey: derive('smart-csrf') });
+  const style = readFileSync(styleFile);
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', issuer);
+    const place = url.pathname.slice(root.length + 1);
+    const [, uid, step = ''] = /^interaction\/([A-Za-z0-9_-]+)(?:\/([a-z]+))?$/.exec(place) ?? [];
+    if (uid !== undefined) return interactions.serve(request, response, uid, step, url);
+    if (place === stylePath) return sendStyle(response, style);
+    const body = await bodyFor(request, place);
+    if (place === 'authorize' && request.method === 'GET') askAlways(url);
+    const passed = body === undefined ? request : requestWithBody(request, body);
+    passed.url = url.pathname.slice(root.length) + url.search;
+    (passed as { originalUrl?: string }).originalUrl = url.pathname + url.search;
+    await callback(passed, response);
+  }
+
+  return {
+    async serve(request, response) {
+      // Answers name the issuer's addresses, whatever the sender says about Host.
+      const client = senderOf(request, parts.isBehindProxy);
+      request.headers = {
+        ...request.headers,
+        host,
+        'x-forwarded-host': host,
+        'x-forwarded-proto': protocol.replace(':', ''),
+        'x-mooring-client': client,
+      };
+      try {
+        await answer(request, response);
+      } catch (error) {
+        fail(error, response, reportDefect);
+      }
+    },
+  };
+}
+
+/** Each authorization is asked of the user; oidc-provider grants offline_access only then. Silent requests stay silent. */
+function askAlways({ searchParams }: URL): void {
+  if (searchParams.get('request_uri') !== null) return;
+  const prompts = new Set((searchParams.get('prompt') ?? '').split(' ').filter(Boolean));
+  if (prompts.has('none')) return;
+  searchParams.set('prompt', [...prompts.add('consent')].join(' '));
+}
+
+/** Bodies that are changed on their way: pushed authorization requests and registrations. */
+async function bodyFor(request: IncomingMessage, place: string): Promise<string | undefined> {
+  if (request.method !== 'POST') return undefined;
+  if (place === 'register') return registrationWith(await readSmallBody(request));
+  if (place !== 'par') return undefined;
+  const form = new URL('about:blank');
+  form.search = await readSmallBody(request);
+  askAlways(form);
+  return form.search.slice(1);
+}
+
+function senderOf({ headers, socket }: IncomingMessage, isBehindProxy: boolean): string {
+  const forwarded = headers['x-forwarded-for'];
+  const last = typeof forwarded === 'string' ? forwarded.split(',').at(-1)?.trim() : undefined;
+  return (isBehindProxy ? last : undefined) ?? socket.remoteAddress ?? '';
+}
+
+function sendStyle(response: ServerResponse, style: Buffer): void {
+  response.writeHead(200, { 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'public, max-age=3600' });
+  response.end(style);
+}
+
+function fail(error: unknown, response: ServerResponse, reportDefect: (id: string, error: unknown) => void): void {
+  const isExpired = error instanceof Error && error.name === 'SessionNotFound';
+  const status = isExpired ? 400 : error instanceof BodyTooLarge ? 413 : 500;
+  if (status === 500) reportDefect('oauth', error);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
+  response.end(isExpired ? 'This sign-in is over. Go back to the app and start again.\n' : 'This did not work.\n');
+}

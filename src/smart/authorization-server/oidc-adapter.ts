@@ -1,0 +1,71 @@
+/** oidc-provider's storage on the SealedStore. Contract: its lib/adapters; times there are seconds. */
+import type { Clock } from '../../base/clock.js';
+import type { SealedStore } from '../store/sealed-store.js';
+
+type Payload = Record<string, unknown> & {
+  readonly uid?: string;
+  readonly grantId?: string;
+  readonly consumed?: number;
+};
+
+/** Kinds that end with their grant. */
+const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+
+/** A code, proof or token that may be used once was used by somebody else at the same time. */
+export class UsedTwice extends Error {
+  override readonly name = 'UsedTwice';
+}
+
+/** One model of oidc-provider (`Session`, `AccessToken`, `Client`, ...). */
+export class OidcAdapter {
+  constructor(
+    private readonly kind: string,
+    private readonly store: SealedStore,
+    private readonly clock: Clock,
+  ) {}
+
+  async upsert(id: string, payload: Payload, expiresInSeconds?: number): Promise<void> {
+    const now = this.clock.now();
+    const placement = {
+      ...(typeof expiresInSeconds === 'number' ? { expiresAt: now + expiresInSeconds * 1000 } : {}),
+      ...(grantable.has(this.kind) && payload.grantId !== undefined ? { group: payload.grantId } : {}),
+      ...(this.kind === 'Session' && payload.uid !== undefined ? { alias: payload.uid } : {}),
+    };
+    if (this.kind !== 'ReplayDetection') return this.store.put(this.kind, id, payload, placement);
+    if (!(await this.store.putNew(this.kind, id, payload, placement, now))) throw new UsedTwice('it was used before');
+  }
+
+  async find(id: string): Promise<Payload | undefined> {
+    return withConsumed(await this.store.get<Payload>(this.kind, id));
+  }
+
+  async findByUid(uid: string): Promise<Payload | undefined> {
+    return withConsumed(await this.store.getByAlias<Payload>(this.kind, uid));
+  }
+
+  /** Only of the device flow, which is not offered. */
+  findByUserCode(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** Of two requests with the same code one gets here first; the other one fails. */
+  async consume(id: string): Promise<void> {
+    if (!(await this.store.consume(this.kind, id, this.clock.now()))) throw new UsedTwice('it was used before');
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.store.remove(this.kind, id);
+  }
+
+  revokeByGrantId(grantId: string): Promise<void> {
+    return this.store.removeGroup(grantId);
+  }
+}
+
+function withConsumed(
+  found: { readonly value: Payload; readonly consumedAt?: number } | undefined,
+): Payload | undefined {
+  if (found === undefined) return undefined;
+  const { value, consumedAt } = found;
+  return consumedAt === undefined ? value : { ...value, consumed: Math.floor(consumedAt / 1000) };
+}

@@ -1,0 +1,51 @@
+/** The frame of every page that people see: no script, nothing from elsewhere, never in a frame of somebody else, never kept in a cache. */
+import type { ServerResponse } from 'node:http';
+import { html, type Html } from './html.js';
+
+export const stylePath = 'smart.css';
+
+export interface PageFrame {
+  /** Path of the authorization server: `/oauth`. */
+  readonly root: string;
+  /** Name of the place that the page is of: the host of the server. */
+  readonly place: string;
+}
+
+export function page({ root, place }: PageFrame, title: string, content: Html): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <link rel="stylesheet" href="${root}/${stylePath}" />
+      </head>
+      <body>
+        <p class="place">Health records at ${place}</p>
+        <main>${content}</main>
+      </body>
+    </html>`.text;
+}
+
+/** @param formTargets origins beside our own to which a form of the page may lead in the end (browsers look at redirects too). */
+export function pageHeaders(formTargets: readonly string[] = []): Record<string, string> {
+  const targets = ["'self'", ...formTargets].join(' ');
+  return {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Security-Policy': `default-src 'none'; style-src 'self'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`,
+    'X-Frame-Options': 'DENY',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-store',
+  };
+}
+
+export function sendPage(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  formTargets?: readonly string[],
+): void {
+  response.writeHead(status, pageHeaders(formTargets));
+  response.end(text);
+}

@@ -1,0 +1,222 @@
+/**
+ * The configuration of oidc-provider that makes it a SMART authorization server.
+ *
+ * Access tokens are opaque and for the FHIR base URL alone; clinical scopes are scopes of that resource, whatever their text; every authorization
+ * is asked of its user anew, because the patient in context is chosen in it.
+ * Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html, RFC 6749, 7009, 7591, 7636, 7662, 8707, 9126, 9449.
+ */
+import { randomUUID } from 'node:crypto';
+import Provider, { errors, type KoaContext, type OidcClient, type OidcToken } from 'oidc-provider';
+import type { JWK } from 'jose';
+import type { Clock } from '../../base/clock.js';
+import type { Accounts } from '../accounts/accounts.js';
+import type { LaunchContexts } from '../launch-contexts.js';
+import type { SealedStore } from '../store/sealed-store.js';
+import {
+  extraProperties,
+  grantable,
+  operatorProperties,
+  plainScopes,
+  type AppMetadata,
+  type IsKnownScope,
+} from './app-metadata.js';
+import { lifetimes } from './lifetimes.js';
+import { OidcAdapter } from './oidc-adapter.js';
+import { renderErrorPage, renderLogoutPage, renderSignedOutPage } from './pages.js';
+import { claimsOfToken } from './token-claims.js';
+import { addLaunchToResponse, showScope } from './token-response.js';
+
+export interface ProviderParts {
+  /** `https://fhir.example/oauth` */
+  readonly issuer: string;
+  /** The FHIR base URL: what tokens are for. */
+  readonly baseUrl: string;
+  /** The base URL, and other names of the same place. */
+  readonly audiences: readonly string[];
+  readonly store: SealedStore;
+  readonly accounts: Accounts;
+  readonly launches: LaunchContexts;
+  readonly clock: Clock;
+  readonly isKnownScope: IsKnownScope;
+  readonly registration: 'off' | 'token' | 'open';
+  readonly requiresNonce: boolean;
+  readonly privateKeySets: boolean;
+  readonly allowedOrigins: readonly string[];
+  /** 32 bytes for each purpose. */
+  derive(purpose: string): Uint8Array;
+}
+
+export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Provider {
+  const { issuer, baseUrl, store, clock, derive } = parts;
+  const provider = new Provider(issuer, {
+    adapter: (kind: string) => new OidcAdapter(kind, store, clock),
+    jwks,
+    clients: [],
+    clientDefaults: {
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      token_endpoint_auth_method: 'client_secret_basic',
+      id_token_signed_response_alg: 'RS256',
+    },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    enabledJWA: {
+      clientAuthSigningAlgValues: ['RS384', 'ES384', 'RS256', 'PS256', 'ES256', 'EdDSA'],
+      idTokenSigningAlgValues: ['RS256'],
+      dPoPSigningAlgValues: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
+    },
+    extraClientMetadata: { properties: extraProperties, validator: refuseOperatorProperties },
+    clientBasedCORS: (_ctx: KoaContext, origin: string, client: OidcClient) =>
+      parts.allowedOrigins.includes('*') ||
+      parts.allowedOrigins.includes(origin) ||
+      client.redirectUris.some((uri) => URL.canParse(uri) && new URL(uri).origin === origin),
+    cookies: {
+      names: { session: 'mooring_session', interaction: 'mooring_interaction', resume: 'mooring_resume' },
+      keys: [Buffer.from(derive('smart-cookies')).toString('base64')],
+      long: { httpOnly: true, sameSite: 'lax', signed: true },
+      short: { httpOnly: true, sameSite: 'lax', signed: true },
+    },
+    claims: { openid: ['sub'], fhirUser: ['fhirUser'], profile: ['name', 'profile'] },
+    scopes: plainScopes,
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    extraParams: extraParams(parts),
+    features: features(parts),
+    extraTokenClaims: (_ctx: KoaContext, token: OidcToken) => claimsOfToken(parts, token),
+    findAccount: (_ctx: KoaContext, sub: string) => findAccount(parts, sub),
+    loadExistingGrant: (ctx: KoaContext) => {
+      const grantId = ctx.oidc?.result?.consent?.grantId;
+      return grantId === undefined ? undefined : provider.Grant.find(grantId);
+    },
+    issueRefreshToken: (_ctx: KoaContext, client: OidcClient, { scopes }: OidcToken) =>
+      client.grantTypeAllowed('refresh_token') && (scopes.has('offline_access') || scopes.has('online_access')),
+    expiresWithSession: (_ctx: KoaContext, { scopes }: OidcToken) =>
+      scopes.has('online_access') && !scopes.has('offline_access'),
+    interactions: {
+      url: (_ctx: KoaContext, { uid }: { uid: string }) => `${new URL(issuer).pathname}/interaction/${uid}`,
+    },
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      jwks: '/jwks',
+      introspection: '/introspect',
+      revocation: '/revoke',
+      registration: '/register',
+      pushed_authorization_request: '/par',
+      end_session: '/logout',
+    },
+    renderError: renderErrorPage,
+    ttl: {
+      AccessToken: lifetimes.accessToken,
+      AuthorizationCode: lifetimes.authorizationCode,
+      ClientCredentials: lifetimes.backendToken,
+      Grant: lifetimes.offline,
+      IdToken: lifetimes.idToken,
+      Interaction: lifetimes.interaction,
+      RefreshToken: (_ctx: KoaContext, { scopes }: OidcToken) =>
+        scopes.has('offline_access') ? lifetimes.offline : lifetimes.session,
+      Session: lifetimes.session,
+    },
+    fetch: (url: string, options: Record<string, unknown>) =>
+      // oidc-provider's dispatcher refuses private addresses.
+      fetch(url, parts.privateKeySets ? { ...options, dispatcher: undefined } : options),
+    acrValues: [],
+    discovery: { service_documentation: undefined },
+  });
+  // The addresses in answers are those of the issuer, never what a Host header says: server.ts sets them.
+  provider.proxy = true;
+  provider.use((context, next) => addLaunchToResponse(parts, context, next));
+  provider.use(showScope);
+  return provider;
+
+  function features({ registration, requiresNonce }: ProviderParts) {
+    return {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      clientCredentials: { enabled: true },
+      dPoP: {
+        enabled: true,
+        nonceSecret: Buffer.from(derive('smart-dpop-challenge')),
+        requireNonce: () => requiresNonce,
+      },
+      introspection: { enabled: true, allowedPolicy: mayIntrospect },
+      revocation: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      registration: {
+        enabled: registration !== 'off',
+        initialAccessToken: registration === 'token',
+        idFactory: () => randomUUID(),
+      },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: renderLogoutPage,
+        postLogoutSuccessSource: renderSignedOutPage,
+      },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => baseUrl,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (ctx: KoaContext, resource: string, client: OidcClient) =>
+          resourceInfo(ctx, resource, client),
+      },
+    };
+  }
+
+  function resourceInfo(ctx: KoaContext, resource: string, client: OidcClient) {
+    if (!parts.audiences.includes(resource)) throw new errors.InvalidTarget('tokens are for the FHIR base URL alone');
+    const granted = ctx.oidc?.entities.RefreshToken ?? ctx.oidc?.entities.AuthorizationCode;
+    const isBackend = ctx.oidc?.params?.grant_type === 'client_credentials';
+    const requested = (granted?.scope ?? ctx.oidc?.params?.scope ?? '').split(' ').filter(Boolean);
+    const scopes = grantable(requested, client as AppMetadata, isBackend, parts.isKnownScope);
+    if (isBackend && scopes.length === 0)
+      throw new errors.InvalidScope('none of the requested scopes is a system scope that the client is registered for');
+    return { scope: scopes.join(' '), audience: baseUrl, accessTokenFormat: 'opaque' };
+  }
+}
+
+/** A resource server, or the app that the token was issued to. */
+function mayIntrospect(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean {
+  return token.clientId === client.clientId || client.mooring_introspection === true;
+}
+
+/** @param ctx present when somebody registers the app over HTTP. */
+function refuseOperatorProperties(ctx: KoaContext | undefined, name: string, value: unknown): void {
+  const isOperators = operatorProperties.some((property) => property === name);
+  if (ctx !== undefined && isOperators && value !== undefined)
+    throw new errors.InvalidClientMetadata(`${name} is for the operator to set`);
+}
+
+/** `aud` and `launch`. Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#request-4 */
+function extraParams({ audiences, launches }: ProviderParts) {
+  return {
+    aud(ctx: KoaContext, aud: string | undefined) {
+      const { scope = '', resource } = ctx.oidc?.params ?? {};
+      if (aud === undefined) {
+        const isExpected = ctx.oidc?.params?.resource === undefined && /(^| )(launch|(patient|user)\/)/.test(scope);
+        if (isExpected && resource === undefined)
+          throw new errors.InvalidRequest('aud is missing; expected the FHIR base URL');
+      } else if (!audiences.includes(aud.replace(/\/$/, ''))) {
+        throw new errors.InvalidRequest('aud is another server than this one');
+      }
+    },
+    async launch(ctx: KoaContext, launch: string | undefined, client: OidcClient) {
+      const wants = (ctx.oidc?.params?.scope ?? '').split(' ').includes('launch');
+      if (launch === undefined) {
+        if (wants) throw new errors.InvalidRequest('the scope launch needs the parameter launch');
+        return;
+      }
+      const prepared = await launches.find(launch);
+      if (prepared === undefined || (prepared.clientId !== undefined && prepared.clientId !== client.clientId))
+        throw new errors.InvalidRequest('launch is not known, was used, or its time is over');
+    },
+  };
+}
+
+async function findAccount({ accounts, baseUrl }: ProviderParts, sub: string) {
+  const account = await accounts.byId(sub);
+  if (account === undefined) return undefined;
+  const fhirUser = `${baseUrl}/${account.fhirUser}`;
+  return {
+    accountId: sub,
+    claims: () => ({ sub, fhirUser, profile: fhirUser, name: account.displayName }),
+  };
+}
