@@ -51,7 +51,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
     if (uid !== undefined) return interactions.serve(request, response, uid, step, url);
     if (place === stylePath) return sendStyle(response, style);
     const body = await bodyFor(request, place);
-    if (place === 'authorize' && request.method === 'GET') askAlways(url);
+    if (place === 'authorize' && request.method === 'GET') askAlways(url.searchParams);
     const passed = body === undefined ? request : requestWithBody(request, body);
     passed.url = url.pathname.slice(root.length) + url.search;
     (passed as { originalUrl?: string }).originalUrl = url.pathname + url.search;
@@ -79,11 +79,11 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
 }
 
 /** Each authorization is asked of the user; oidc-provider grants offline_access only then. Silent requests stay silent. */
-function askAlways({ searchParams }: URL): void {
-  if (searchParams.get('request_uri') !== null) return;
-  const prompts = new Set((searchParams.get('prompt') ?? '').split(' ').filter(Boolean));
+function askAlways(parameters: URLSearchParams): void {
+  if (parameters.has('request_uri')) return;
+  const prompts = new Set((parameters.get('prompt') ?? '').split(' ').filter(Boolean));
   if (prompts.has('none')) return;
-  searchParams.set('prompt', [...prompts.add('consent')].join(' '));
+  parameters.set('prompt', [...prompts.add('consent')].join(' '));
 }
 
 /** Bodies that are changed on their way: pushed authorization requests and registrations. */
@@ -91,10 +91,9 @@ async function bodyFor(request: IncomingMessage, place: string): Promise<string 
   if (request.method !== 'POST') return undefined;
   if (place === 'register') return registrationWith(await readSmallBody(request));
   if (place !== 'par') return undefined;
-  const form = new URL('about:blank');
-  form.search = await readSmallBody(request);
+  const form = new URLSearchParams(await readSmallBody(request));
   askAlways(form);
-  return form.search.slice(1);
+  return form.toString();
 }
 
 function senderOf({ headers, socket }: IncomingMessage, isBehindProxy: boolean): string {

@@ -48,6 +48,8 @@ export interface ProviderParts {
 
 export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Provider {
   const { issuer, baseUrl, store, clock, derive } = parts;
+  /** Requests that do not name the resource (RFC 8707): those must name it by `aud`. */
+  const withoutResource = new WeakSet<KoaContext>();
   const provider = new Provider(issuer, {
     adapter: (kind: string) => new OidcAdapter(kind, store, clock),
     jwks,
@@ -79,7 +81,7 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
     scopes: plainScopes,
     responseTypes: ['code'],
     pkce: { required: () => true },
-    extraParams: extraParams(parts),
+    extraParams: extraParams(parts, withoutResource),
     features: features(parts),
     extraTokenClaims: (_ctx: KoaContext, token: OidcToken) => claimsOfToken(parts, token),
     findAccount: (_ctx: KoaContext, sub: string) => findAccount(parts, sub),
@@ -139,7 +141,7 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
         requireNonce: () => requiresNonce,
       },
       introspection: { enabled: true, allowedPolicy: mayIntrospect },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: isOwn },
       pushedAuthorizationRequests: { enabled: true },
       registration: {
         enabled: registration !== 'off',
@@ -153,7 +155,10 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
       },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => baseUrl,
+        defaultResource: (ctx: KoaContext) => {
+          withoutResource.add(ctx);
+          return baseUrl;
+        },
         useGrantedResource: () => true,
         getResourceServerInfo: (ctx: KoaContext, resource: string, client: OidcClient) =>
           resourceInfo(ctx, resource, client),
@@ -178,6 +183,11 @@ function mayIntrospect(_ctx: KoaContext, client: OidcClient, token: OidcToken): 
   return token.clientId === client.clientId || client.mooring_introspection === true;
 }
 
+/** An app revokes its own tokens; about others it learns nothing (RFC 7009, 2.1). */
+function isOwn(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean {
+  return token.clientId === client.clientId;
+}
+
 /** @param ctx present when somebody registers the app over HTTP. */
 function refuseOperatorProperties(ctx: KoaContext | undefined, name: string, value: unknown): void {
   const isOperators = operatorProperties.some((property) => property === name);
@@ -186,13 +196,14 @@ function refuseOperatorProperties(ctx: KoaContext | undefined, name: string, val
 }
 
 /** `aud` and `launch`. Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#request-4 */
-function extraParams({ audiences, launches }: ProviderParts) {
+function extraParams({ audiences, launches }: ProviderParts, withoutResource: WeakSet<KoaContext>) {
   return {
     aud(ctx: KoaContext, aud: string | undefined) {
-      const { scope = '', resource } = ctx.oidc?.params ?? {};
+      // Looked at when it was pushed; oidc-provider keeps pushed requests as JWTs, whose aud is another thing.
+      if (ctx.oidc?.entities.PushedAuthorizationRequest !== undefined) return;
+      const { scope = '' } = ctx.oidc?.params ?? {};
       if (aud === undefined) {
-        const isExpected = ctx.oidc?.params?.resource === undefined && /(^| )(launch|(patient|user)\/)/.test(scope);
-        if (isExpected && resource === undefined)
+        if (withoutResource.has(ctx) && /(^| )(launch|(patient|user)\/)/.test(scope))
           throw new errors.InvalidRequest('aud is missing; expected the FHIR base URL');
       } else if (!audiences.includes(aud.replace(/\/$/, ''))) {
         throw new errors.InvalidRequest('aud is another server than this one');

@@ -141,8 +141,10 @@ describe('a SMART app', () => {
 
   it('is refused without PKCE, with another method, another verifier, a used code, a foreign redirect or a foreign aud', async () => {
     const browser = () => new Browser(world.origin);
-    const error = async (parameters: Record<string, string | undefined>) =>
-      answerOf((await browser().open(world.authorizeUrl({ scope: 'patient/*.rs', ...parameters }))).url).error;
+    const error = async (parameters: Record<string, string | undefined>) => {
+      const { url, status, text } = await browser().open(world.authorizeUrl({ scope: 'patient/*.rs', ...parameters }));
+      return answerOf(url).error ?? `${status} ${text}`;
+    };
     assert.equal(await error({ code_challenge_method: undefined }), 'invalid_request');
     assert.equal(await error({ code_challenge: 'x'.repeat(43), code_challenge_method: 'plain' }), 'invalid_request');
     const { challenge, verifier } = pkce();
@@ -155,13 +157,28 @@ describe('a SMART app', () => {
     assert.match(foreign.headers.get('content-type') ?? '', /html/);
     const wrong = await world.launch({ scope: 'launch/patient patient/*.rs' }, { token: { code_verifier: verifier } });
     assert.deepEqual([wrong.status, wrong.body.error], [400, 'invalid_grant']);
-    const used: string[] = [];
-    const { body } = await world.launch(
-      { scope: 'launch/patient patient/*.rs' },
-      { token: Object.defineProperty({}, 'x', {}) },
+    const pair = pkce();
+    const app = browser();
+    const page = await world.toDecision(app, { scope: 'launch/patient patient/*.rs', code_challenge: pair.challenge });
+    const back = await app.submit(page, '/decide', { decision: 'allow', scope: 'patient/*.rs', patient: 'ada' });
+    const form = {
+      grant_type: 'authorization_code',
+      code: answerOf(back.url).code,
+      redirect_uri: redirect,
+      client_id: 'growth',
+      code_verifier: pair.verifier,
+    };
+    const both = await Promise.all([world.token(form), world.token(form)]);
+    assert.equal(
+      both.filter(({ status }) => status === 200).length <= 1,
+      true,
+      'of two at the same time one wins at most',
     );
-    assert.equal((await read(body.access_token, 'Patient/ada')).status, 200);
-    assert.deepEqual(used, []);
+    const late = await world.token(form);
+    assert.deepEqual([late.status, late.body.error], [400, 'invalid_grant']);
+    const won = both.find(({ status }) => status === 200);
+    if (won !== undefined)
+      assert.equal((await read(won.body.access_token, 'Patient/ada')).status, 401, 'a stolen code ends its tokens');
   });
 
   it('a clinician looks for the patient, and the app gets the one who was chosen', async () => {
@@ -299,7 +316,7 @@ describe('a SMART app', () => {
       { grant_type: 'refresh_token', refresh_token: body.refresh_token },
       basic('confidential', 's3cret'),
     );
-    assert.equal(fresh.status, 200);
+    assert.equal(fresh.status, 200, JSON.stringify(fresh.body));
     await world.post(
       'revoke',
       { token: fresh.body.refresh_token ?? body.refresh_token },

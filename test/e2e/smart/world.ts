@@ -1,11 +1,12 @@
 /** A server with two patients, a clinician, apps, and the steps that tests of SMART take again and again. */
+import { createServer, type AddressInfo } from 'node:net';
+import path from 'node:path';
 import { systemClock } from '../../../src/base/clock.js';
 import { operatorClient, type AppRegistration } from '../../../src/smart/authorization-server/operator-client.js';
 import { Accounts } from '../../../src/smart/accounts/accounts.js';
 import type { SealedStore } from '../../../src/smart/store/sealed-store.js';
 import { openKeyRing } from '../../../src/vault/file-key-ring.js';
 import { openSealedStore } from '../../../src/wiring/smart.js';
-import path from 'node:path';
 import { TestServer, testConfig } from '../server.js';
 import { answerOf, Browser, pkce, type Page } from './browser.js';
 
@@ -31,7 +32,8 @@ export class SmartWorld {
   ) {}
 
   static async start(env: NodeJS.ProcessEnv = {}): Promise<SmartWorld> {
-    const server = await TestServer.start({ DEFAULT_CONSENT: 'permit', ...env });
+    // The same port after a restart: tokens are for an address.
+    const server = await TestServer.start({ PORT: String(await freePort()), DEFAULT_CONSENT: 'permit', ...env });
     // As `mooring account` and `mooring app` do, beside the running server.
     const keyRing = await openKeyRing(path.join(server.folder, 'keys', 'key-ring.json'));
     const store = openSealedStore(testConfig(server.folder), keyRing);
@@ -210,4 +212,15 @@ export function basic(id: string, secret: string): Record<string, string> {
 
 function unescaped(text: string): string {
   return text.replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
 }
