@@ -122,6 +122,8 @@ function nameKey(name: string): string {
   return name.normalize('NFKC').trim().toLowerCase();
 }
 
-function withoutPassword({ password: _password, ...account }: StoredAccount): Account {
-  return account;
+function withoutPassword(stored: StoredAccount): Account {
+  const { id, name, displayName, fhirUser, roles, memberships, patients, purpose, isLocked } = stored;
+  const named = roles === undefined ? {} : { roles };
+  return { id, name, displayName, fhirUser, ...named, memberships, patients, purpose, isLocked };
 }

@@ -8,7 +8,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../consent/gate.js';
 import { BodyTooLarge, readSmallBody, requestWithBody } from './forms.js';
 import { Interactions } from './interactions.js';
-import { quietly } from './notices.js';
 import { UsedTwice } from './oidc-adapter.js';
 import { stylePath, type PageFrame } from './page.js';
 import type { PatientDirectory } from './patient-directory.js';
@@ -36,7 +35,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
   const { pathname: root, host, protocol } = new URL(issuer);
   const frame: PageFrame = { root, place: host };
   const jwks = await signingKeys(parts.store);
-  const provider = quietly(() => createProvider(parts, jwks));
+  const provider = createProvider(parts, jwks);
   provider.on('server_error', (_context, error) => {
     if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
   });

@@ -312,18 +312,17 @@ describe('a SMART app', () => {
     assert.equal(revoked.status, 401);
     assert.match(revoked.headers.get('www-authenticate') ?? '', /error="invalid_token"/);
     assert.deepEqual((await ask(body.access_token, basic('resource-server', 'rs-secret'))).body, { active: false });
-    const fresh = await world.token(
-      { grant_type: 'refresh_token', refresh_token: body.refresh_token },
-      basic('confidential', 's3cret'),
+    const form = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
+    assert.equal((await world.token(form, basic('confidential', 's3cret'))).status, 400, 'the whole grant has ended');
+    const other = await world.launch(
+      { client_id: 'confidential', scope },
+      { headers: basic('confidential', 's3cret') },
     );
-    assert.equal(fresh.status, 200, JSON.stringify(fresh.body));
-    await world.post(
-      'revoke',
-      { token: fresh.body.refresh_token ?? body.refresh_token },
-      basic('confidential', 's3cret'),
-    );
+    await world.post('revoke', { token: other.body.refresh_token }, basic('nosy', 'nosy-secret'));
+    assert.equal((await read(other.body.access_token, 'Patient/ada')).status, 200, 'others cannot revoke it');
+    await world.post('revoke', { token: other.body.refresh_token }, basic('confidential', 's3cret'));
     assert.equal(
-      (await read(fresh.body.access_token, 'Patient/ada')).status,
+      (await read(other.body.access_token, 'Patient/ada')).status,
       401,
       'with the refresh token its access tokens end',
     );
