@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'libsql';
 import { systemClock } from '../src/base/clock.js';
+import { LocalContentSealer } from '../src/commit/content-sealer.js';
 import { Committer } from '../src/commit/committer.js';
 import type { Draft } from '../src/commit/draft.js';
 import { openFileAccessLog } from '../src/commit/file-access-log.js';
@@ -53,7 +54,15 @@ let blocks = await openLocalBlockStore(path.join(folder, 'blocks'));
 const vault = new Vault({ keyRing, storedKey: (compartment) => catalog.compartmentKey(compartment) });
 const headers = new HeaderCodec(keyRing.derive('header'));
 const leafOf = ({ salt }: { salt: Uint8Array }) => ({ leaf: Buffer.alloc(32, salt), opening: salt });
-const committer = new Committer({ catalog, blocks, vault, names, headers, clock: systemClock, leafOf });
+const committer = new Committer({
+  catalog,
+  blocks,
+  vault,
+  names,
+  headers,
+  clock: systemClock,
+  contents: new LocalContentSealer(leafOf),
+});
 
 try {
   await load();

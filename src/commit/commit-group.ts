@@ -1,9 +1,8 @@
 /** Entries that are committed together: one block-store write, one append. */
-import type { SealedBlock } from '../ipfs/block-store.js';
 import { FreshKeys } from '../vault/vault.js';
 import type { Entry, Head, VersionRow } from './catalog.js';
 import type { Committed, Decision, Draft, Procedure } from './draft.js';
-import type { SealedEntry } from './entry-sealer.js';
+import type { PreparedEntry } from './entry-sealer.js';
 
 /** A writer whose procedure has not been committed or refused yet. */
 export interface Waiting {
@@ -15,7 +14,15 @@ export interface Waiting {
   readonly isAlone?: boolean;
 }
 
+/** A writer whose drafts are in the group. */
 interface Member {
+  readonly waiting: Waiting;
+  readonly decision: Decision<unknown>;
+  readonly prepared: PreparedEntry;
+}
+
+/** A writer's answer, once its group is committed. */
+export interface Answered {
   readonly waiting: Waiting;
   readonly decision: Decision<unknown>;
   readonly committed: Committed;
@@ -26,10 +33,9 @@ const fullBytes = 16 * 1024 * 1024;
 
 export class CommitGroup {
   readonly fresh: FreshKeys;
-  readonly entries: Entry[] = [];
-  readonly blocks: SealedBlock[] = [];
   readonly members: Member[] = [];
   private readonly drafted = new Set<string>();
+  private versionCount = 0;
   private sizeBytes = 0;
 
   /**
@@ -56,39 +62,47 @@ export class CommitGroup {
   }
 
   get isEmpty(): boolean {
-    return this.entries.length === 0;
+    return this.members.length === 0;
   }
 
   get isFull(): boolean {
-    return this.leafCount - this.head.leafCount >= fullVersions || this.sizeBytes >= fullBytes;
+    return this.versionCount >= fullVersions || this.sizeBytes >= fullBytes;
   }
 
   get nextSeq(): number {
-    return this.head.seq + this.entries.length + 1;
+    return this.head.seq + this.members.length + 1;
   }
 
   /** `lastUpdated` of the newest entry, committed or in this group. */
   get time(): number {
-    return this.entries.at(-1)?.time ?? this.head.time;
+    return this.members.at(-1)?.prepared.time ?? this.head.time;
   }
 
   private get leafCount(): number {
-    return this.entries.reduce((sum, { versions }) => sum + versions.length, this.head.leafCount);
+    return this.head.leafCount + this.versionCount;
   }
 
   hasDraftOf(resource: Uint8Array): boolean {
     return this.drafted.has(Buffer.from(resource).toString('latin1'));
   }
 
-  add(waiting: Waiting, decision: Decision<unknown>, { entry, blocks }: SealedEntry): void {
-    const first = this.leafCount;
-    this.entries.push(entry);
-    for (const block of blocks) {
-      this.blocks.push(block);
-      this.sizeBytes += block.bytes.byteLength;
+  add(member: Member): void {
+    this.members.push(member);
+    for (const { resource, content } of member.prepared.versions) {
+      this.drafted.add(Buffer.from(resource).toString('latin1'));
+      this.sizeBytes += content.json.byteLength;
+      this.versionCount += 1;
     }
-    for (const { resource } of entry.versions) this.drafted.add(Buffer.from(resource).toString('latin1'));
-    this.members.push({ waiting, decision, committed: committedBy(entry, decision.drafts, first) });
+  }
+
+  /** @param entries of the members, as they were committed. */
+  answers(entries: readonly Entry[]): Answered[] {
+    let leafIndex = this.head.leafCount;
+    return this.members.map(({ waiting, decision }, index) => {
+      const committed = committedBy(entries[index], decision.drafts, leafIndex);
+      leafIndex += committed.versions.length;
+      return { waiting, decision, committed };
+    });
   }
 }
 

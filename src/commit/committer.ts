@@ -1,7 +1,7 @@
 /**
  * The only writer of a server: runs procedures one after the other and commits what they decide, in groups.
  *
- * Writers that arrive while a group is being made durable are decided and sealed meanwhile, and form the next group; a lone writer does not wait
+ * Writers that arrive while a group is being made durable are decided meanwhile, and form the next group; a lone writer does not wait
  * for company. Each procedure's drafts are one entry. Preconditions are evaluated against the very state that the entry extends, so that
  * conditional writes cannot race: who asks for what a group under way changes waits for it, and a group that fails takes the next one with it.
  */
@@ -11,7 +11,7 @@ import type { Plan } from '../fhir/search/plan.js';
 import type { BlockStore } from '../ipfs/block-store.js';
 import { FreshKeys } from '../vault/vault.js';
 import { AppendConflict, CatalogUnavailable, type Catalog, type VersionRow } from './catalog.js';
-import { CommitGroup, type Waiting } from './commit-group.js';
+import { CommitGroup, type Answered, type Waiting } from './commit-group.js';
 import type { Committed, CommitState, CommittedVersion, Decision, Draft, Procedure } from './draft.js';
 import { EntrySealer, type SealerServices } from './entry-sealer.js';
 
@@ -132,14 +132,14 @@ export class Committer {
     const { group } = this;
     const fresh = new FreshKeys(group.fresh);
     const time = Math.max(this.services.clock.now(), group.time);
-    const sealed = await this.sealer.seal(group.nextSeq, time, decision.drafts, fresh);
+    const prepared = await this.sealer.prepare(group.nextSeq, time, decision.drafts, fresh);
     // The group before this one failed meanwhile, and this one was given up with it.
     if (group !== this.group) {
       this.again([waiting]);
       return;
     }
     fresh.join();
-    group.add(waiting, decision, sealed);
+    group.add({ waiting, decision, prepared });
   }
 
   /** A wrong version number, or one resource twice, would break the log: it is a defect of the procedure. */
@@ -184,11 +184,14 @@ export class Committer {
    */
   private async commit(group: CommitGroup): Promise<boolean> {
     const { blocks, catalog, vault, onCommit } = this.services;
+    let answers: Answered[];
     try {
+      const sealed = await this.sealer.finish(group.members.map(({ prepared }) => prepared));
       // Contents first: a crash between the two leaves sealed blocks that no entry names.
-      await blocks.put(group.blocks);
+      await blocks.put(sealed.blocks);
       // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
-      await catalog.append(group.entries);
+      await catalog.append(sealed.entries);
+      answers = group.answers(sealed.entries);
     } catch (error) {
       // What was decided upon this group cannot stand without it.
       const next = this.group.members.map(({ waiting }) => waiting);
@@ -203,8 +206,8 @@ export class Committer {
     }
     vault.adopt(group.fresh);
     this.group.arrived();
-    for (const { waiting, decision, committed } of group.members) answer(waiting, decision, committed);
-    for (const { committed } of group.members) tell(onCommit, committed);
+    for (const { waiting, decision, committed } of answers) answer(waiting, decision, committed);
+    for (const { committed } of answers) tell(onCommit, committed);
     return true;
   }
 

@@ -1,12 +1,16 @@
-/** From drafts to a log entry: renders, seals, makes leaves and headers. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+/**
+ * From drafts to log entries, in two steps: `prepare` settles time, bytes and keys when the drafts are decided; `finish` seals a whole group.
+ */
+import type { Term } from '../base/ids.js';
+import { Slices } from '../base/pause.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
 import { withTerm } from '../vault/blinder.js';
 import type { Names } from '../vault/names.js';
 import { randomBytes } from '../vault/random.js';
-import type { FreshKeys, Vault } from '../vault/vault.js';
-import type { Entry, VersionRecord } from './catalog.js';
-import type { Draft, LeafOf } from './draft.js';
+import type { FreshKeys, Vault, WrappedFor } from '../vault/vault.js';
+import type { CompartmentKey, Entry, VersionRecord } from './catalog.js';
+import type { ContentSealer, ContentToSeal, SealedContent } from './content-sealer.js';
+import type { Draft } from './draft.js';
 import type { HeaderCodec } from './header.js';
 import { sealedReference } from './records.js';
 
@@ -14,92 +18,112 @@ export interface SealerServices {
   readonly vault: Vault;
   readonly names: Names;
   readonly headers: HeaderCodec;
-  readonly leafOf: LeafOf;
+  readonly contents: ContentSealer;
 }
 
-export interface SealedEntry {
-  readonly entry: Entry;
+/** A version with everything but its block and its leaf. */
+export interface PreparedVersion {
+  readonly draft: Draft;
+  readonly resource: Term;
+  readonly terms: Uint8Array;
+  /** The data key, wrapped for each compartment. */
+  readonly keyWraps: readonly WrappedFor[];
+  readonly content: ContentToSeal;
+}
+
+export interface PreparedEntry {
+  readonly seq: number;
+  /** `lastUpdated` of all versions, milliseconds since 1970. */
+  readonly time: number;
+  readonly versions: readonly PreparedVersion[];
+  readonly newKeys: readonly CompartmentKey[];
+}
+
+export interface SealedEntries {
+  readonly entries: readonly Entry[];
   readonly blocks: readonly SealedBlock[];
 }
 
-/** The event loop gets its turn at least this often. */
-const sliceMs = 15;
 const nothing = new Uint8Array(0);
 
 export class EntrySealer {
-  private sliceEnd = 0;
-
   constructor(private readonly services: SealerServices) {}
 
   /**
    * @param time `lastUpdated` of all versions, milliseconds since 1970.
    * @param fresh takes the compartment keys that have to be made.
    */
-  async seal(seq: number, time: number, drafts: readonly Draft[], fresh: FreshKeys): Promise<SealedEntry> {
-    const versions: VersionRecord[] = [];
-    const blocks: SealedBlock[] = [];
+  async prepare(seq: number, time: number, drafts: readonly Draft[], fresh: FreshKeys): Promise<PreparedEntry> {
+    const versions: PreparedVersion[] = [];
+    const slices = new Slices();
     for (const draft of drafts) {
-      await this.pause();
-      versions.push(await this.sealDraft(draft, time, fresh, blocks));
+      versions.push(await this.prepareVersion(draft, time, fresh));
+      await slices.turn();
     }
-    return { entry: { seq, time, versions, newKeys: fresh.records() }, blocks };
+    return { seq, time, versions, newKeys: fresh.records() };
   }
 
-  private async sealDraft(
-    draft: Draft,
-    lastUpdated: number,
-    fresh: FreshKeys,
-    blocks: SealedBlock[],
-  ): Promise<VersionRecord> {
+  /** Seals what was prepared; the data keys are wiped. */
+  async finish(prepared: readonly PreparedEntry[]): Promise<SealedEntries> {
+    const contents = prepared.flatMap(({ versions }) => versions.map(({ content }) => content));
+    const sealed = await this.services.contents.seal(contents);
+    for (const { dataKey } of contents) dataKey?.fill(0);
+    let next = 0;
+    const entries = prepared.map(({ seq, time, versions, newKeys }) => ({
+      seq,
+      time,
+      versions: versions.map((version) => this.record(version, sealed[next++])),
+      newKeys,
+    }));
+    return { entries, blocks: sealed.flatMap(({ blocks }) => blocks) };
+  }
+
+  private async prepareVersion(draft: Draft, lastUpdated: number, fresh: FreshKeys): Promise<PreparedVersion> {
     const { vault, names } = this.services;
-    const { resourceType, id, versionId, isDeleted } = draft;
-    const json = isDeleted ? nothing : draft.render(lastUpdated);
+    const { resourceType, id, versionId, isDeleted, level, receiptDigest, resource } = draft;
+    const terms = typeof draft.terms === 'function' ? draft.terms(lastUpdated) : draft.terms;
     const compartments =
       draft.patients.length === 0 ? [names.server] : draft.patients.map((patient) => names.compartment(patient));
-    const sealed = isDeleted ? undefined : await vault.seal(sealedReference(draft), json, compartments, fresh);
-    if (sealed !== undefined) blocks.push(...sealed.blocks);
-    const resource = names.resource(resourceType, id);
-    const terms = typeof draft.terms === 'function' ? draft.terms(lastUpdated) : draft.terms;
-    const { leaf, opening } = this.leafOf(draft, lastUpdated, json, sealed?.block);
-    const header = this.services.headers.seal(resource, { ...headerOf(draft), lastUpdated, leafOpening: opening });
+    const wrapped = isDeleted ? undefined : await vault.newDataKey(compartments, fresh);
+    return {
+      draft,
+      resource: names.resource(resourceType, id),
+      terms: withTerm(terms, names.type(resourceType)),
+      keyWraps: wrapped?.keyWraps ?? [],
+      content: {
+        reference: `${resourceType}/${id}/_history/${versionId}`,
+        sealedReference: sealedReference(draft),
+        resourceType,
+        id,
+        versionId,
+        lastUpdated,
+        isDeleted,
+        level,
+        salt: randomBytes(16),
+        json: isDeleted ? nothing : draft.render(lastUpdated),
+        ...(wrapped === undefined ? {} : { dataKey: wrapped.dataKey }),
+        ...(receiptDigest === undefined ? {} : { receiptDigest }),
+        ...(resource === undefined ? {} : { resource }),
+      },
+    };
+  }
+
+  private record({ draft, resource, terms, keyWraps, content }: PreparedVersion, sealed: SealedContent): VersionRecord {
+    const { versionId, isDeleted, links } = draft;
+    const { lastUpdated } = content;
+    const { block, leaf, opening } = sealed;
     return {
       resource,
       versionId,
       isDeleted,
       lastUpdated,
-      ...(sealed === undefined ? {} : { block: sealed.block }),
-      keyWraps: sealed?.keyWraps ?? [],
-      header,
-      leaf,
-      terms: withTerm(terms, names.type(resourceType)),
-      links: draft.links,
-    };
-  }
-
-  private leafOf(draft: Draft, lastUpdated: number, json: Uint8Array, block: Uint8Array | undefined) {
-    const { resourceType, id, versionId, isDeleted, level, receiptDigest, resource } = draft;
-    return this.services.leafOf({
-      reference: `${resourceType}/${id}/_history/${versionId}`,
-      resourceType,
-      id,
-      versionId,
-      lastUpdated,
-      isDeleted,
-      level,
-      salt: randomBytes(16),
-      json,
-      ...(receiptDigest === undefined ? {} : { receiptDigest }),
-      ...(resource === undefined ? {} : { resource }),
       ...(block === undefined ? {} : { block }),
-    });
-  }
-
-  private async pause(): Promise<void> {
-    const now = performance.now();
-    if (now < this.sliceEnd) return;
-    // A first slice after a rest has not used anything up yet.
-    if (now < this.sliceEnd + sliceMs) await nextTurn();
-    this.sliceEnd = performance.now() + sliceMs;
+      keyWraps,
+      header: this.services.headers.seal(resource, { ...headerOf(draft), lastUpdated, leafOpening: opening }),
+      leaf,
+      terms,
+      links,
+    };
   }
 }
 

@@ -52,6 +52,21 @@ export class Vault {
     compartments: readonly Term[],
     fresh: FreshKeys,
   ): Promise<SealedVersion> {
+    const { dataKey, keyWraps } = await this.newDataKey(compartments, fresh);
+    const { block, blocks } = await sealContent(dataKey, reference, content);
+    dataKey.fill(0);
+    return { block, blocks, keyWraps };
+  }
+
+  /**
+   * A data key for one content (wipe it after use), and its wraps for every compartment.
+   * @param compartments at least one.
+   * @param fresh as for `seal`.
+   */
+  async newDataKey(
+    compartments: readonly Term[],
+    fresh: FreshKeys,
+  ): Promise<{ readonly dataKey: Uint8Array; readonly keyWraps: readonly WrappedFor[] }> {
     if (compartments.length === 0) throw new RangeError('a version is sealed for at least one compartment');
     const dataKey = randomBytes(keyBytes);
     const keyWraps: WrappedFor[] = [];
@@ -59,10 +74,7 @@ export class Vault {
       const key = this.cached(compartment) ?? fresh.get(compartment) ?? (await this.load(compartment));
       keyWraps.push({ compartment, wrapped: wrapKey(key ?? this.make(compartment, fresh), dataKey) });
     }
-    const sealed = sealContent(dataKey, reference, content);
-    const { block, blocks } = sealed instanceof Promise ? await sealed : sealed;
-    dataKey.fill(0);
-    return { block, blocks, keyWraps };
+    return { dataKey, keyWraps };
   }
 
   /**

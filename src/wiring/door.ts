@@ -26,6 +26,7 @@ import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
 import type { Network } from './network.js';
+import { SealingThread } from './sealing/sealing-thread.js';
 import { launchDesk, openSmart } from './smart.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
 import type { Storage } from './storage.js';
@@ -58,6 +59,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     reportDefect('definitions', error),
   );
   const { anchorer, proofs, logDoor } = await startAnchoring(config, baseUrl, storage, network, log);
+  const contents = new SealingThread(inForce.leafContext);
   const committer = new Committer({
     catalog,
     blocks,
@@ -65,7 +67,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     names,
     headers,
     clock,
-    leafOf: inForce.leafOf,
+    contents,
     onCommit: () => anchorer.notify(),
   });
   let parameters = createParameters(definitions.current.definitions);
@@ -149,6 +151,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     async close() {
       await committer.close();
+      await contents.close();
       await Promise.all([anchorer.close(), consent.close(), smart.close()]);
     },
   };

@@ -9,10 +9,8 @@ import type { Issue } from '../base/outcome.js';
 import type { Resource } from '../base/resource.js';
 import type { Catalog } from '../commit/catalog.js';
 import { openLeafContext } from '../anchoring/leaf-context.js';
-import { createLeafOf } from '../anchoring/leaf-of.js';
+import type { LeafContext } from '../anchoring/leaf.js';
 import type { ActiveDefinitions, Snapshot } from '../fhir/packages/active-definitions.js';
-
-type LeafOf = ReturnType<typeof createLeafOf>;
 
 export class InForce {
   private constructor(
@@ -20,7 +18,7 @@ export class InForce {
     private readonly baseUrl: string,
     private readonly ratify: (profileSetDigest: string) => Promise<void>,
     private snapshot: Snapshot,
-    private makeLeaf: LeafOf,
+    private context: LeafContext,
   ) {}
 
   static async open(
@@ -31,7 +29,7 @@ export class InForce {
     onProblem: (error: unknown) => void,
   ): Promise<InForce> {
     const snapshot = definitions.current;
-    const inForce = new InForce(catalog, baseUrl, ratify, snapshot, await leafOfFor(catalog, baseUrl, snapshot));
+    const inForce = new InForce(catalog, baseUrl, ratify, snapshot, await contextOf(catalog, baseUrl, snapshot));
     let last: Promise<unknown> = Promise.resolve();
     definitions.onChange((next) => {
       // Of many uploads in a row only the newest set has to be ratified.
@@ -40,7 +38,8 @@ export class InForce {
     return inForce;
   }
 
-  readonly leafOf: LeafOf = (version) => this.makeLeaf(version);
+  /** Of the leaves that are made from now on. */
+  readonly leafContext = () => this.context;
 
   /** Level and receipt digest of a verdict. */
   readonly receiptOf = (resource: Resource, issues: readonly Issue[]) => this.snapshot.receipts.of(resource, issues);
@@ -48,16 +47,16 @@ export class InForce {
   private async change(snapshot: Snapshot): Promise<void> {
     if (snapshot.profileSet.digest === this.snapshot.profileSet.digest) return;
     await this.ratify(snapshot.profileSet.digest);
-    const makeLeaf = await leafOfFor(this.catalog, this.baseUrl, snapshot);
+    const context = await contextOf(this.catalog, this.baseUrl, snapshot);
     this.snapshot = snapshot;
-    this.makeLeaf = makeLeaf;
+    this.context = context;
   }
 }
 
-async function leafOfFor(
+function contextOf(
   catalog: Pick<Catalog, 'getState' | 'putState'>,
   baseUrl: string,
   { profileSet }: Snapshot,
-): Promise<LeafOf> {
-  return createLeafOf(await openLeafContext(catalog, fromHex(profileSet.digest), baseUrl));
+): Promise<LeafContext> {
+  return openLeafContext(catalog, fromHex(profileSet.digest), baseUrl);
 }

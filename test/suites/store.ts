@@ -3,6 +3,7 @@ import path from 'node:path';
 import { sha256 } from '../../src/base/bytes.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { Catalog, VersionRow } from '../../src/commit/catalog.js';
+import { LocalContentSealer } from '../../src/commit/content-sealer.js';
 import { Committer, type CommittedEntry } from '../../src/commit/committer.js';
 import type { Committed, Draft } from '../../src/commit/draft.js';
 import { HeaderCodec } from '../../src/commit/header.js';
@@ -55,7 +56,10 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
     names,
     headers,
     clock: options.clock ?? { now: () => Date.now() },
-    leafOf: ({ reference, salt }) => ({ leaf: sha256(Buffer.from(reference), salt), opening: salt }),
+    contents: new LocalContentSealer(({ reference, salt }) => ({
+      leaf: sha256(Buffer.from(reference), salt),
+      opening: salt,
+    })),
     ...(options.onCommit === undefined ? {} : { onCommit: options.onCommit }),
   });
   const close = async () => {

@@ -1,8 +1,5 @@
-/**
- * Entries as one byte string, to cross to the writer's thread without cloning objects.
- *
- * Numbers are little-endian doubles or u32; every byte string is preceded by its length (u32).
- */
+/** Entries as one buffer, to cross to the writer's thread without cloning objects. */
+import { Packer, Unpacker } from '../../base/packed.js';
 import type { CompartmentKey, Entry, KeyWrap, Link, VersionRecord } from '../catalog.js';
 import { packErasure, unpackErasure } from './packed-erasure.js';
 
@@ -105,62 +102,4 @@ function sizeOf({ versions, newKeys, erasure }: Entry): number {
   }
   for (const { wrapped } of newKeys) size += 24 + wrapped.byteLength;
   return size;
-}
-
-class Packer {
-  private readonly buffer: Buffer;
-  private at = 0;
-
-  constructor(sizeBytes: number) {
-    this.buffer = Buffer.from(new ArrayBuffer(sizeBytes));
-  }
-
-  count(value: number): void {
-    this.at = this.buffer.writeUInt32LE(value, this.at);
-  }
-
-  number(value: number): void {
-    this.at = this.buffer.writeDoubleLE(value, this.at);
-  }
-
-  bytes(value: Uint8Array): void {
-    this.count(value.byteLength);
-    this.buffer.set(value, this.at);
-    this.at += value.byteLength;
-  }
-
-  done(): ArrayBuffer {
-    return this.buffer.buffer as ArrayBuffer;
-  }
-}
-
-class Unpacker {
-  private readonly buffer: Buffer;
-  private at = 0;
-
-  constructor(packed: ArrayBuffer) {
-    this.buffer = Buffer.from(packed);
-  }
-
-  count(): number {
-    const value = this.buffer.readUInt32LE(this.at);
-    this.at += 4;
-    return value;
-  }
-
-  number(): number {
-    const value = this.buffer.readDoubleLE(this.at);
-    this.at += 8;
-    return value;
-  }
-
-  bytes(): Uint8Array {
-    const length = this.count();
-    this.at += length;
-    return this.buffer.subarray(this.at - length, this.at);
-  }
-
-  list<T>(item: () => T): T[] {
-    return Array.from({ length: this.count() }, item);
-  }
 }

@@ -1,0 +1,88 @@
+/** What goes to the sealing thread and back, each as one buffer. */
+import { Packer, Unpacker } from '../../base/packed.js';
+import type { ContentToSeal, SealedContent } from '../../commit/content-sealer.js';
+import type { ValidationLevel } from '../../commit/header.js';
+import { leafContext, type LeafContext } from '../../anchoring/leaf.js';
+
+const nothing = new Uint8Array(0);
+
+/** @param context of all the leaves. */
+export function packContents(context: LeafContext, contents: readonly ContentToSeal[]): ArrayBuffer {
+  const packer = new Packer(contents.reduce((sum, { json }) => sum + 512 + json.byteLength, 1024));
+  packer.bytes(context.profileSetDigest);
+  packer.text(context.baseUrl);
+  packer.count(contents.length);
+  for (const content of contents) {
+    packer.text(content.resourceType);
+    packer.text(content.id);
+    packer.count(content.versionId);
+    packer.number(content.lastUpdated);
+    packer.count(content.level);
+    packer.bytes(content.salt);
+    packer.bytes(content.receiptDigest ?? nothing);
+    packer.bytes(content.dataKey ?? nothing);
+    packer.text(content.sealedReference);
+    packer.bytes(content.json);
+  }
+  return packer.done();
+}
+
+export function unpackContents(packed: ArrayBuffer): { context: LeafContext; contents: ContentToSeal[] } {
+  const reader = new Unpacker(packed);
+  const context = leafContext(reader.bytes(), reader.text());
+  const contents = reader.list((): ContentToSeal => {
+    const resourceType = reader.text();
+    const id = reader.text();
+    const versionId = reader.count();
+    const lastUpdated = reader.number();
+    const level = reader.count() as ValidationLevel;
+    const salt = reader.bytes();
+    const receiptDigest = reader.bytes();
+    const dataKey = reader.bytes();
+    return {
+      resourceType,
+      id,
+      versionId,
+      reference: `${resourceType}/${id}/_history/${versionId}`,
+      lastUpdated,
+      level,
+      salt,
+      isDeleted: dataKey.byteLength === 0,
+      ...(receiptDigest.byteLength === 0 ? {} : { receiptDigest }),
+      ...(dataKey.byteLength === 0 ? {} : { dataKey }),
+      sealedReference: reader.text(),
+      json: reader.bytes(),
+    };
+  });
+  return { context, contents };
+}
+
+export function packSealed(sealed: readonly SealedContent[]): ArrayBuffer {
+  const sizeBytes = sealed.reduce((sum, { blocks }) => blocks.reduce((all, b) => all + 48 + b.bytes.byteLength, sum + 160), 4); // prettier-ignore
+  const packer = new Packer(sizeBytes);
+  packer.count(sealed.length);
+  for (const { block, blocks, leaf, opening } of sealed) {
+    packer.bytes(block ?? nothing);
+    packer.bytes(leaf);
+    packer.bytes(opening);
+    packer.count(blocks.length);
+    for (const { digest, bytes } of blocks) {
+      packer.bytes(digest);
+      packer.bytes(bytes);
+    }
+  }
+  return packer.done();
+}
+
+export function unpackSealed(packed: ArrayBuffer): SealedContent[] {
+  const reader = new Unpacker(packed);
+  return reader.list((): SealedContent => {
+    const block = reader.bytes();
+    return {
+      ...(block.byteLength === 0 ? {} : { block }),
+      leaf: reader.bytes(),
+      opening: reader.bytes(),
+      blocks: reader.list(() => ({ digest: reader.bytes(), bytes: reader.bytes() })),
+    };
+  });
+}

@@ -1,0 +1,57 @@
+/** The main thread's side of the sealing thread. */
+import { Worker } from 'node:worker_threads';
+import type { LeafContext } from '../../anchoring/leaf.js';
+import type { ContentSealer, ContentToSeal, SealedContent } from '../../commit/content-sealer.js';
+import { packContents, unpackSealed } from './messages.js';
+import type { SealingReply, SealingRequest } from './sealing-worker.js';
+
+interface Waiting {
+  readonly resolve: (sealed: SealedContent[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class SealingThread implements ContentSealer {
+  private readonly waiting = new Map<number, Waiting>();
+  private worker: Worker | undefined;
+  private nextId = 1;
+
+  /** @param context of the leaves from now on. */
+  constructor(private readonly context: () => LeafContext) {
+    this.worker = this.start();
+  }
+
+  seal(contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
+    // A thread that died is started again; what it had under way was refused.
+    const worker = (this.worker ??= this.start());
+    const id = this.nextId;
+    this.nextId += 1;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      const packed = packContents(this.context(), contents);
+      worker.postMessage({ id, contents: packed } satisfies SealingRequest, [packed]);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private start(): Worker {
+    const worker = new Worker(new URL('./sealing-worker.js', import.meta.url));
+    worker.on('message', (reply: SealingReply) => {
+      const waiting = this.waiting.get(reply.id);
+      this.waiting.delete(reply.id);
+      if ('sealed' in reply) waiting?.resolve(unpackSealed(reply.sealed));
+      else waiting?.reject(new Error(reply.failure));
+    });
+    worker.on('error', (error) => this.fail(error));
+    worker.on('exit', () => this.fail(new Error('the sealing thread has ended')));
+    return worker;
+  }
+
+  private fail(error: Error): void {
+    this.worker = undefined;
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
+  }
+}
