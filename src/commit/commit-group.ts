@@ -11,7 +11,7 @@ export interface Waiting {
   readonly reject: (error: unknown) => void;
   attempts: number;
   /** Nothing else is committed while it runs. */
-  readonly isAlone?: boolean;
+  readonly isAlone: boolean;
 }
 
 /** A writer whose drafts are in the group. */

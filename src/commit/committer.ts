@@ -60,11 +60,7 @@ export class Committer {
    *   it was); AppendConflict when another process kept winning.
    */
   submit<R>(procedure: Procedure<R>): Promise<R> {
-    return new Promise((resolve, reject) => {
-      this.queue.push({ procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0 });
-      this.arrived();
-      this.running ??= this.run();
-    });
+    return this.enqueue(procedure, false);
   }
 
   /**
@@ -72,18 +68,20 @@ export class Committer {
    * or has to know that no writer holds an old key (rotation).
    */
   alone<R>(task: () => Promise<R>): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const procedure = () => task().then((value) => ({ drafts: [], result: () => value }));
-      const waiting = { procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0, isAlone: true };
-      this.queue.push(waiting);
-      this.arrived();
-      this.running ??= this.run();
-    });
+    return this.enqueue(() => task().then((value) => ({ drafts: [], result: () => value })), true);
   }
 
   /** Resolves when everything submitted is settled. */
   async close(): Promise<void> {
     while (this.running !== undefined) await this.running;
+  }
+
+  private enqueue<R>(procedure: Procedure<R>, isAlone: boolean): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0, isAlone });
+      this.arrived();
+      this.running ??= this.run();
+    });
   }
 
   private async run(): Promise<void> {
@@ -108,7 +106,7 @@ export class Committer {
 
   /** Lets one procedure decide, and adds what it decided to the group. */
   private async admit(waiting: Waiting): Promise<void> {
-    if (waiting.isAlone) while (this.underWay !== undefined || !this.group.isEmpty) await this.settle();
+    if (waiting.isAlone) while (!(await this.settle()));
     const state = new GroupState(
       this.services.catalog,
       (resource) => this.changes(resource),
