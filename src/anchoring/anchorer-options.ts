@@ -16,13 +16,15 @@ export interface AnchorerOptions {
   readonly state: StateStore;
   /** How many leaves the log has. */
   leafCount(): number;
-  /** Facts of the leaves [from, until). */
-  facts(from: number, until: number): Promise<BatchFacts>;
+  /** Facts of the leaves [from, until), `refused` left out. */
+  facts(from: number, until: number, refused: ReadonlySet<number>): Promise<BatchFacts>;
   readonly attestors: readonly Attestor[];
   /** A batch is made when its oldest leaf has waited so long, ... Default 1,000. */
   readonly maxAgeMs?: number;
   /** ... or when there are so many leaves. Default 10,000. */
   readonly maxLeaves?: number;
+  /** No batch has more leaves. Default 20,000. */
+  readonly greatestBatch?: number;
   /** Blocks until a batch counts, its own included. Default 1. */
   readonly confirmations?: number;
   /** A transaction that is not mined after so long is sent again with a higher fee. Default 60,000. */
@@ -42,6 +44,8 @@ export type AnchorEvent =
       readonly gasUsed: bigint;
       readonly txHash: Hex;
     }
+  /** A leaf is anchored without being attested. */
+  | { readonly kind: 'refused'; readonly leaf: number; readonly reasons: readonly string[] }
   | { readonly kind: 'problem'; readonly message: string; readonly isChainAway: boolean };
 
 /** What the anchorer is doing, for metrics and health. */

@@ -15,7 +15,7 @@ import { decodeHead, encodeHeadCall, type HeadStatement, type StoredHead } from 
 import { ChainUnavailable, type Hex } from '../chain/chain.js';
 import type { AnchorerOptions, AnchorStatus } from './anchorer-options.js';
 import { AnchorTracker } from './anchor-tracker.js';
-import { collectAttestations } from './attestation.js';
+import { attestBatch } from './attested-batch.js';
 import { BatchSender } from './batch-sender.js';
 import { Outbox, type BatchRecord } from './outbox.js';
 
@@ -53,6 +53,7 @@ export class Anchorer {
     const defaults = {
       maxAgeMs: 1_000,
       maxLeaves: 10_000,
+      greatestBatch: 20_000,
       confirmations: 1,
       bumpAfterMs: 60_000,
       attestationTimeoutMs: 30_000,
@@ -247,26 +248,21 @@ export class Anchorer {
 
   /** A new batch: attested, its transaction signed, durable in the outbox; not yet sent. */
   async #prepare(head: StoredHead, total: number): Promise<BatchRecord> {
-    const { tiles, facts, attestors, attestationTimeoutMs } = this.#options;
-    const { until, profileSet, receiptsRoot, leastLevel } = await facts(head.size, total);
-    const root: Hex = `0x${toHex(await tiles.root(until))}`;
-    const [prevRoot, prevSize, epoch] = [head.root, head.size, head.epoch];
-    const statement: HeadStatement = {
-      root,
-      size: until,
-      prevRoot,
-      prevSize,
-      profileSet,
-      receiptsRoot,
-      leastLevel,
-      epoch,
-    };
     const domain = { chainId: this.chainId, contract: this.contract };
-    const signatures = await collectAttestations(attestors, { domain, statement }, head.quorum, attestationTimeoutMs);
+    const limit = Math.min(total, head.size + this.#options.greatestBatch);
+    const attested = await attestBatch(this.#options, domain, head, limit);
+    const { statement, signatures, refused, receipts } = attested;
+    await this.#outbox.putReceipts(head.batch + 1, receipts);
     const transaction = await this.#sender.firstTransaction(statement, signatures);
-    const record = { batch: head.batch + 1, statement, signatures, transactions: [transaction] };
+    const record = { batch: head.batch + 1, statement, signatures, refused, transactions: [transaction] };
     await this.#outbox.put(record);
+    for (const { leaf, reasons } of refused) this.#options.onEvent?.({ kind: 'refused', leaf, reasons });
     return record;
+  }
+
+  /** The 32-byte receipt entries that a batch's `receiptsRoot` is the root of, packed; undefined when they were lost. */
+  async receiptsOf(record: BatchRecord): Promise<Uint8Array | undefined> {
+    return this.#outbox.receipts(record.batch);
   }
 }
 

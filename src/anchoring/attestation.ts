@@ -9,12 +9,15 @@ import type { Hex } from '../chain/chain.js';
 import { addressOf, type AttestationSignature } from '../chain/signing.js';
 import { isConsistent } from './merkle.js';
 import type { StateStore } from './outbox.js';
+import type { Refusal } from './validator-node/refusal.js';
 import type { TileStore } from './tile-store.js';
 
 export interface AttestationRequest {
   readonly domain: Eip712Domain;
   /** The leaves [prevSize, size) are the batch. */
   readonly statement: HeadStatement;
+  /** Leaves of the batch that the statement does not vouch for. */
+  readonly refused: readonly number[];
 }
 
 /**
@@ -31,6 +34,23 @@ export interface Attestor {
 
 export class AttestationRefused extends Error {
   override readonly name = 'AttestationRefused';
+  /** @param refusal signed by the validator; absent when it could not even be asked rightly. */
+  constructor(
+    message: string,
+    readonly refusal?: Refusal,
+  ) {
+    super(message);
+  }
+}
+
+/** What came back from the validators before the time was over. */
+export interface Collected {
+  /** Valid ones, at most `quorum`. */
+  readonly signatures: readonly AttestationSignature[];
+  /** Signed refusals by validator. */
+  readonly refusals: ReadonlyMap<Hex, Refusal>;
+  /** Why there are no more signatures. */
+  readonly problem: string;
 }
 
 /** Fewer valid signatures than the contract wants; the message holds each validator's reason. */
@@ -38,37 +58,45 @@ export class QuorumMissing extends Error {
   override readonly name = 'QuorumMissing';
 }
 
-/**
- * Asks all validators at once and returns as soon as `quorum` valid signatures are there.
- * @throws QuorumMissing when that cannot happen any more or `timeoutMs` have passed.
- */
+/** How long the others are waited for when a quorum has become impossible: their refusals say which leaves are in the way. */
+const graceMs = 2_000;
+
+/** Asks all validators at once and returns as soon as `quorum` valid signatures are there; else when all have answered, or `timeoutMs` have passed. */
 export async function collectAttestations(
   attestors: readonly Attestor[],
   request: AttestationRequest,
   quorum: number,
   timeoutMs: number,
-): Promise<AttestationSignature[]> {
+): Promise<Collected> {
   const signatures: AttestationSignature[] = [];
+  const refusals = new Map<Hex, Refusal>();
   const reasons: string[] = [];
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, timeoutMs);
+    let timer = setTimeout(resolve, timeoutMs);
+    let isHopeless = false;
     const settle = () => {
-      if (signatures.length < quorum && signatures.length + reasons.length < attestors.length) return;
-      clearTimeout(timer);
-      resolve();
+      if (signatures.length >= quorum || signatures.length + reasons.length === attestors.length) {
+        clearTimeout(timer);
+        resolve();
+      } else if (!isHopeless && attestors.length - reasons.length < quorum) {
+        isHopeless = true;
+        clearTimeout(timer);
+        timer = setTimeout(resolve, Math.min(graceMs, timeoutMs));
+      }
     };
     for (const attestor of attestors)
       void askOne(attestor, request)
         .then((signature) => signatures.push(signature))
-        .catch((error: unknown) => reasons.push(`${attestor.address}: ${(error as Error).message}`))
+        .catch((error: unknown) => {
+          reasons.push(`${attestor.address}: ${(error as Error).message}`);
+          if (error instanceof AttestationRefused && error.refusal) refusals.set(attestor.address, error.refusal);
+        })
         .finally(settle);
     if (attestors.length === 0) settle();
   });
-  if (signatures.length >= quorum) return signatures.slice(0, quorum);
   const silent = attestors.length - signatures.length - reasons.length;
-  throw new QuorumMissing(
-    `${signatures.length} of ${quorum} attestations for size ${request.statement.size}${silent > 0 ? `, ${silent} did not answer` : ''}${reasons.length > 0 ? `; ${reasons.join('; ')}` : ''}`,
-  );
+  const problem = `${signatures.length} of ${quorum} attestations for size ${request.statement.size}${silent > 0 ? `, ${silent} did not answer` : ''}${reasons.length > 0 ? `; ${reasons.join('; ')}` : ''}`;
+  return { signatures: signatures.slice(0, quorum), refusals: new Map(refusals), problem };
 }
 
 async function askOne(attestor: Attestor, request: AttestationRequest): Promise<AttestationSignature> {

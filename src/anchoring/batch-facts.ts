@@ -2,7 +2,7 @@
 import { sameBytes, sha256, toHex } from '../base/bytes.js';
 import type { Hex } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
-import { findLeafContext, newestContextId } from './leaf-context.js';
+import { findLeafContext } from './leaf-context.js';
 import { noReceipt, readOpening, type Level } from './leaf.js';
 import { emptyRoot, hashBytes, hashChildren } from './merkle.js';
 import type { StateStore } from './outbox.js';
@@ -11,11 +11,18 @@ export interface BatchFacts {
   /** End of the batch: less than asked for when the next leaf belongs to another ProfileSet. */
   readonly until: number;
   readonly profileSet: Hex;
-  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions, erased versions and tombstones: 32 zero bytes). */
+  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions: 32 zero bytes). */
   readonly receiptsRoot: Hex;
-  /** 3 when the batch has no version that can be opened: deletions, erased ones. */
+  /** 3 when the batch has deletions only. Refused leaves do not count. */
   readonly leastLevel: Level;
+  /** What `receiptsRoot` is the root of: 32 bytes a leaf, packed. */
+  readonly receipts: Uint8Array;
+  /** Leaves of the batch that are anchored without being attested: those given, and those that were erased before. */
+  readonly refused: readonly number[];
 }
+
+/** Stands in the place of a refused leaf's receipt digest: the log has the leaf, validators vouch for nothing of it. */
+export const refusedReceipt: Uint8Array = new Uint8Array(hashBytes).fill(0xff);
 
 /** What is sealed in a version's header, as far as leaves go. */
 export interface LeafHeader {
@@ -34,9 +41,18 @@ export interface FactsSource {
 
 const chunkRows = 1000;
 
-/** Facts of the leaves [from, until), `from < until`; yields to other work between chunks. */
-export async function batchFacts(source: FactsSource, from: number, until: number): Promise<BatchFacts> {
-  const receipts = new GrowingRoot();
+/**
+ * Facts of the leaves [from, until), `from < until`; yields to other work between chunks.
+ * @param refused leaves that validators refused.
+ */
+export async function batchFacts(
+  source: FactsSource,
+  from: number,
+  until: number,
+  refused: ReadonlySet<number> = new Set(),
+): Promise<BatchFacts> {
+  const receipts: Uint8Array[] = [];
+  const unattested: number[] = [];
   let contextId: Uint8Array | undefined;
   let leastLevel: Level = 3;
   let end = from;
@@ -44,35 +60,55 @@ export async function batchFacts(source: FactsSource, from: number, until: numbe
     const rows = await source.versionsByLeaf(end, Math.min(until, end + chunkRows));
     if (rows.length === 0) throw new Error(`the catalog has no version for leaf ${end}`);
     for (const row of rows) {
-      if (row.isErased) {
-        receipts.append(sha256(Buffer.of(0), noReceipt));
-        end += 1;
-        continue;
-      }
       const header = source.header(row);
-      const id = readOpening(header.leafOpening).contextId;
+      const { contextId: id, leafSalt } = readOpening(header.leafOpening);
       if (contextId !== undefined && !sameBytes(contextId, id)) break reading;
       contextId = id;
-      receipts.append(sha256(Buffer.of(0), header.isDeleted ? noReceipt : (header.receiptDigest ?? noReceipt)));
-      if (!header.isDeleted && header.level < leastLevel) leastLevel = header.level;
+      const isRefused = leafSalt === undefined || refused.has(end);
+      if (isRefused) unattested.push(end);
+      receipts.push(isRefused ? refusedReceipt : header.isDeleted ? noReceipt : (header.receiptDigest ?? noReceipt));
+      if (!isRefused && !header.isDeleted && header.level < leastLevel) leastLevel = header.level;
       end += 1;
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-  contextId ??= await newestContextId(source.state);
   const context = contextId && (await findLeafContext(source.state, contextId));
   if (context === undefined) throw new Error(`the context of leaf ${from} is not in the catalog`);
   return {
     until: end,
     profileSet: `0x${toHex(context.profileSetDigest)}`,
-    receiptsRoot: `0x${toHex(receipts.root())}`,
+    receiptsRoot: `0x${toHex(receiptTree(receipts).root())}`,
     leastLevel,
+    receipts: Buffer.concat(receipts),
+    refused: unattested,
   };
+}
+
+/** The tree over receipt digests as entries (RFC 6962). */
+export function receiptTree(receipts: readonly Uint8Array[]): GrowingRoot {
+  const tree = new GrowingRoot();
+  for (const receipt of receipts) tree.append(sha256(Buffer.of(0), receipt));
+  return tree;
 }
 
 /** The root of a tree that grows leaf by leaf; keeps one hash per level. */
 export class GrowingRoot {
   readonly #peaks: { height: number; hash: Uint8Array }[] = [];
+
+  /** The tree of `size` leaves whose complete subtrees have these roots, largest first. @throws RangeError when their number does not fit. */
+  static from(size: number, peaks: readonly Uint8Array[]): GrowingRoot {
+    const tree = new GrowingRoot();
+    const heights: number[] = [];
+    for (let [height, rest] = [52, size]; height >= 0; height -= 1) {
+      if (rest < 2 ** height) continue;
+      heights.push(height);
+      rest -= 2 ** height;
+    }
+    if (peaks.length !== heights.length || peaks.some(({ byteLength }) => byteLength !== hashBytes))
+      throw new RangeError(`a tree of ${size} leaves is made of ${heights.length} complete ones`);
+    peaks.forEach((hash, at) => tree.#peaks.push({ height: heights[at], hash }));
+    return tree;
+  }
 
   /** @param leaf a leaf hash, 32 bytes. */
   append(leaf: Uint8Array): void {

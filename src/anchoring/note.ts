@@ -106,8 +106,13 @@ export class NoteError extends Error {
   override readonly name = 'NoteError';
 }
 
+/** First 4 bytes of SHA-256(name ‖ newline ‖ algorithm byte ‖ public key). */
+export function noteKeyId(name: string, algorithm: number, publicKey: Uint8Array): number {
+  return Buffer.from(sha256(Buffer.from(`${name}\n`, 'utf8'), Buffer.of(algorithm), publicKey)).readUInt32BE(0);
+}
+
 function keyIdOf(name: string, publicKey: Uint8Array): number {
-  return Buffer.from(sha256(Buffer.from(`${name}\n`, 'utf8'), Buffer.of(ed25519), publicKey)).readUInt32BE(0);
+  return noteKeyId(name, ed25519, publicKey);
 }
 
 function assertName(name: string): void {

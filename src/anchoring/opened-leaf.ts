@@ -39,10 +39,16 @@ export interface OpenedLeaf {
   readonly content?: OpenedContent;
 }
 
-/** @throws Error when the leaf's context is not in the catalog; whatever `open` throws. */
+/** The version was erased: its leaf stays in the log, and nothing about it can be shown any more. */
+export class LeafErased extends Error {
+  override readonly name = 'LeafErased';
+}
+
+/** @throws LeafErased; Error when the leaf's context is not in the catalog; whatever `open` throws. */
 export async function openLeaf(source: LeafSource, row: VersionRow): Promise<OpenedLeaf> {
   const header = source.header(row);
   const { contextId, leafSalt } = readOpening(header.leafOpening);
+  if (leafSalt === undefined) throw new LeafErased(`leaf ${row.leafIndex} was erased`);
   const context = await findLeafContext(source.state, contextId);
   if (context === undefined) throw new Error(`the context of leaf ${row.leafIndex} is not in the catalog`);
   const url = versionedUrl(context, `${header.resourceType}/${header.id}/_history/${header.versionId}`);

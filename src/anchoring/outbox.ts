@@ -3,6 +3,7 @@
  *
  * One record per batch of one contract, in the catalog's small state. Which batches count is the contract's word, never this one's.
  */
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { HeadStatement } from '../chain/anchor-log.js';
 import type { Hex } from '../chain/chain.js';
 import type { AttestationSignature } from '../chain/signing.js';
@@ -19,10 +20,18 @@ export interface BatchRecord {
   readonly batch: number;
   readonly statement: HeadStatement;
   readonly signatures: readonly AttestationSignature[];
+  /** Leaves that are in the log without being attested, and why. */
+  readonly refused?: readonly RefusedLeaf[];
   /** Newest last: the later ones replace (same nonce, higher fee) or repeat (other nonce) the first. */
   readonly transactions: readonly SignedTransaction[];
   /** Where it was found mined; may change until it has enough confirmations. */
   readonly mined?: { readonly txHash: Hex; readonly blockNumber: number; readonly blockHash: Hex };
+}
+
+export interface RefusedLeaf {
+  readonly leaf: number;
+  /** `validator address: code`; `erased` for what nobody could judge any more. */
+  readonly reasons: readonly string[];
 }
 
 export type StateStore = Pick<Catalog, 'getState' | 'putState'>;
@@ -47,6 +56,16 @@ export class Outbox {
   /** Durable when it resolves. */
   async put(record: BatchRecord): Promise<void> {
     await this.store.putState(`${this.#prefix}/${record.batch}`, Buffer.from(JSON.stringify(record), 'utf8'));
+  }
+
+  /** Keeps the receipt entries (32 bytes each, packed) of a batch: what paths to its receiptsRoot are made from. Few differ, so they pack well. */
+  async putReceipts(batch: number, receipts: Uint8Array): Promise<void> {
+    await this.store.putState(`${this.#prefix}/${batch}/receipts`, deflateRawSync(receipts, { level: 1 }));
+  }
+
+  async receipts(batch: number): Promise<Uint8Array | undefined> {
+    const packed = await this.store.getState(`${this.#prefix}/${batch}/receipts`);
+    return packed && inflateRawSync(packed);
   }
 
   /** The batch that took in leaf `leafIndex`, among batches 1 to `newest`; undefined when it is in none of them. */

@@ -72,6 +72,21 @@ export class TileStore {
     return this.#read(newSize, () => consistencyProof(oldSize, newSize, this.#node));
   }
 
+  /** Roots of the complete subtrees that the tree of `size` leaves is made of, largest first (see GrowingRoot.from). */
+  peaks(size: number): Promise<Uint8Array[]> {
+    return this.#read(size, () => {
+      const found: Uint8Array[] = [];
+      let begin = 0;
+      for (let level = 52; level >= 0; level -= 1) {
+        const width = 2 ** level;
+        if (size - begin < width) continue;
+        found.push(this.#node(level, begin / width));
+        begin += width;
+      }
+      return found;
+    });
+  }
+
   /** Bytes of a tile as tlog-tiles serves them; undefined when the tree has no such tile (yet). */
   async tile({ level, index, width }: TileName): Promise<Uint8Array | undefined> {
     if (index > (this.#fullTiles[level] ?? 0)) return undefined;
