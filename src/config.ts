@@ -34,6 +34,8 @@ export interface Config {
     readonly policies: readonly (readonly [name: string, effect: PolicyEffect])[];
     /** Blocks after which a filing or revocation stops to be pending. */
     readonly confirmations: number;
+    /** Who may write Consents that are in force beside the patient: the server's organisation and its members, or anybody whom consent lets. */
+    readonly authors: 'organization' | 'any';
     /** Whom a Consent may name: anybody, or those alone who are stored here (under REFERENTIAL_INTEGRITY). */
     readonly actors: 'any' | 'stored';
   };
@@ -126,6 +128,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxStalenessMs: read.integer('CONSENT_MAX_STALENESS_MS', 10_000, 100, 3_600_000),
       policies: policies(read),
       confirmations: read.integer('CONSENT_CONFIRMATIONS', 1, 1, 1_000),
+      authors: read.choice('CONSENT_AUTHORS', 'organization', ['organization', 'any']),
       actors: read.choice('CONSENT_ACTORS', 'any', ['any', 'stored']),
     },
     fhir: {

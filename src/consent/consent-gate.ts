@@ -53,6 +53,8 @@ export interface ConsentGateOptions {
 export interface RunningConsentGate extends ConsentGate {
   /** Catches up with the chain now. @throws ChainUnavailable. */
   sync(): Promise<void>;
+  /** Hashes of the policies that are active on the chain, by index; undefined when none was ever filed. */
+  activePolicies(patientId: string): ReadonlyMap<number, Hex> | undefined;
   close(): void;
 }
 
@@ -122,6 +124,10 @@ class ContractGate implements RunningConsentGate {
 
   sync(): Promise<void> {
     return this.#follower.sync();
+  }
+
+  activePolicies(patientId: string): ReadonlyMap<number, Hex> | undefined {
+    return this.#follower.activePolicies(this.#options.blinder.pseudonym(patientId));
   }
 
   close(): void {

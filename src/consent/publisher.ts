@@ -42,6 +42,15 @@ export interface ConsentPublisherOptions {
   readonly onProblem?: (problem: Error) => void;
 }
 
+/** `none`: no policy of it is on the chain, nor will be. `pending-*`: told to the chain, or about to be, and not confirmed. */
+export interface FilingState {
+  readonly state: 'none' | 'active' | 'pending-filing' | 'pending-revocation';
+  /** keccak256 of the policy that is active or on its way. */
+  readonly policy?: Hex;
+  /** Its index on the chain, once it is signed. */
+  readonly index?: number;
+}
+
 export interface ConsentPublisher extends PendingChanges, PolicyContents {
   /** For the door, before the commit. @throws FhirError 422 when an active Consent cannot be compiled. */
   check(consent: Resource): void;
@@ -54,6 +63,9 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
    * @param signature by the patient's own key over `Revoke`, where she filed with it; until it comes, the revocation is pending, which denies.
    */
   onConsentRevoked(consentId: string, signature?: RevocationSignature): Promise<void>;
+
+  /** How far the newest filing or revocation of a Consent has come. */
+  stateOf(consentId: string): Promise<FilingState>;
 
   /** True when nothing of the patient is pending within the time. */
   whenSettled(patientId: string, timeoutMs: number): Promise<boolean>;
@@ -170,6 +182,20 @@ class LedgerPublisher implements ConsentPublisher {
       if (!isSettled(filings)) await this.#begin(patient);
     });
     for (const consent of consents) await this.onConsentWritten(consent);
+  }
+
+  async stateOf(consentId: string): Promise<FilingState> {
+    const name = this.#nameOf(consentId);
+    const patient = await this.#ledger.patientOf(name);
+    const filings = patient === undefined ? [] : await this.#ledger.read(patient);
+    const own = filings.filter(({ consent }) => consent === name);
+    const revoked = own.find(({ wanted }) => wanted === 'revoked');
+    const filed = own.find(({ wanted }) => wanted === 'active');
+    const shown = filed ?? revoked;
+    if (shown === undefined) return { state: 'none' };
+    const state = filed === undefined ? 'pending-revocation' : filed.status === 'active' ? 'active' : 'pending-filing';
+    const { policy, index } = shown;
+    return { state, policy, ...(index === undefined ? {} : { index }) };
   }
 
   whenSettled(patientId: string, timeoutMs: number): Promise<boolean> {

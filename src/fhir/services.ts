@@ -30,6 +30,8 @@ export interface FhirConfig {
   readonly conditionalDelete: 'single' | 'multiple';
   /** References to resources that are not here refuse a write. */
   readonly integrityOnWrite: boolean;
+  /** Who may write Consents that are in force: the patient and the organisation of this server, or anybody whom consent lets. */
+  readonly consentAuthors: 'organization' | 'any';
   /** Also the actors that a Consent names must be here. */
   readonly integrityOfActors: boolean;
   /** Resources that others refer to cannot be deleted. */

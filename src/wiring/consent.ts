@@ -7,6 +7,7 @@ import type { Config } from '../config.js';
 import { createBlinder } from '../consent/blinder.js';
 import { startConsentGate } from '../consent/consent-gate.js';
 import type { ConsentGate } from '../consent/gate.js';
+import { ConsentDesk } from '../consent/desk.js';
 import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
 import { compartmentPlan } from '../fhir/search/compartment.js';
@@ -17,6 +18,7 @@ import type { Storage } from './storage.js';
 export interface Consent {
   readonly gate: ConsentGate;
   readonly publisher: ConsentPublisher;
+  readonly desk: ConsentDesk;
   close(): Promise<void>;
 }
 
@@ -34,13 +36,15 @@ export async function startConsent(
   const { catalog, keyRing } = storage;
   const blinder = createBlinder(keyRing.derive('consent'));
   const shared = { chain: network.publisherChain, registry: network.contracts.consentRegistry, blinder, clock };
+  const compile = { overarching: overarchingPolicies(config.consent.policies) };
+  const stored = (patientId: string) => activeConsents(storage, search, patientId);
   const publisher = await startConsentPublisher({
     ...shared,
     state: catalog,
     ring: keyRing,
     confirmations: config.consent.confirmations,
-    compile: { overarching: overarchingPolicies(config.consent.policies) },
-    source: { activeConsents: (patientId) => activeConsents(storage, search, patientId) },
+    compile,
+    source: { activeConsents: stored },
     onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),
   });
   await tellAgain(storage, publisher);
@@ -58,6 +62,15 @@ export async function startConsent(
   return {
     gate,
     publisher,
+    desk: new ConsentDesk({
+      gate,
+      publisher,
+      activeConsents: stored,
+      blinder,
+      clock,
+      compile,
+      implicitPolicy: config.consent.defaultPolicy,
+    }),
     async close() {
       gate.close();
       await publisher.close();

@@ -137,7 +137,13 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     receiptOf: inForce.receiptOf,
     anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
-    operations: doorOperations({ definitions, proofs, erasure, launches: launchDesk(config, smart, clock) }),
+    operations: doorOperations({
+      definitions,
+      proofs,
+      erasure,
+      consent: { desk: consent.desk, memberships },
+      launches: launchDesk(config, smart, clock),
+    }),
     oauth: endpointsOf(config, baseUrl, smart),
     reportDefect,
   };
@@ -164,6 +170,7 @@ function fhirConfig({ fhir, consent, organization }: Config, baseUrl: string): F
     updateCreate: fhir.updateCreate,
     conditionalDelete: 'multiple',
     integrityOnWrite: fhir.referentialIntegrity,
+    consentAuthors: consent.authors,
     integrityOfActors: consent.actors === 'stored',
     integrityOnDelete: fhir.referentialIntegrity,
     unknownProfile: fhir.unknownProfile,

@@ -124,7 +124,8 @@ describe('elements that consent hides', () => {
     assert.equal((await server.send('PATCH', partly, { token, headers, body: patch })).status, 403);
     assert.equal((await server.delete(partly, { token })).status, 403);
     assert.equal((await server.get(`${partly}/$proof`, { token })).status, 404);
-    assert.equal((await server.get(`${partly}/$proof`, { token: own })).status, 200);
+    const proof = await server.get(`${partly}/$proof`, { token: own });
+    assert.equal(proof.status, 200, proof.text);
   });
 
   it('a Bundle has the high-water mark of the labels in it', async () => {

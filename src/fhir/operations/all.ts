@@ -5,6 +5,7 @@ import type { ActiveDefinitions } from '../packages/active-definitions.js';
 import { convertOperation } from './convert.js';
 import { documentOperation } from './document.js';
 import { eraseOperation, type ErasureParts } from './erase.js';
+import { consentOperations, type ConsentParts } from './consent/all.js';
 import { everythingOperation } from './everything.js';
 import { graphOperation } from './graph.js';
 import { graphqlOperation } from './graphql.js';
@@ -23,11 +24,12 @@ export interface OperationParts {
   /** Absent: the log is not anchored, so nothing can be proven. */
   readonly proofs?: ProofSource & PossessionSource;
   readonly erasure: ErasureParts;
+  readonly consent: ConsentParts;
   /** Absent: apps are launched by another authorization server. */
   readonly launches?: LaunchDesk;
 }
 
-export function doorOperations({ definitions, proofs, erasure, launches }: OperationParts): Operation[] {
+export function doorOperations({ definitions, proofs, erasure, consent, launches }: OperationParts): Operation[] {
   return [
     validateOperation,
     everythingOperation,
@@ -39,6 +41,7 @@ export function doorOperations({ definitions, proofs, erasure, launches }: Opera
     convertOperation,
     ...metaOperations,
     eraseOperation(erasure),
+    ...consentOperations(consent),
     ...terminologyOperations(() => definitions.current),
     ...(launches === undefined ? [] : [launchContextOperation(launches)]),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),

@@ -17,6 +17,7 @@ import { Slices } from '../pause.js';
 import type { Permission } from '../../smart/scopes.js';
 import { attributesOf } from './attributes.js';
 import { patientsWithin } from './compartments.js';
+import { requireConsentAuthor } from './consent-authors.js';
 import { contentOf } from './content.js';
 import type { Plan } from '../search/plan.js';
 import type { Facts } from './facts.js';
@@ -157,9 +158,11 @@ async function prepareTarget(
   }
   const indexed = { terms, name: services.names.resource(resourceType, id), lastUpdated: services.search.clock.now() };
   requireWriteScope(services, context.principal, kind === 'create' ? 'c' : 'u', attributes, indexed);
-  // Its time is not known before the commit.
-  if (resourceType === 'Consent')
+  if (resourceType === 'Consent') {
+    requireConsentAuthor(services, context.principal, patients, before, resource, place);
+    // Its time is not known before the commit.
     services.consents?.check({ ...resource, meta: { ...resource.meta, lastUpdated: undefined } });
+  }
   const receipt = services.receiptOf?.(linked, found) ?? { level: 1 as const };
   let text: JsonText | undefined;
   const draft: Draft = {
@@ -269,6 +272,10 @@ async function deletion(
   if (!(await permits(services, context.principal, 'correct', attributes))) {
     await recordRefusal(services, context, operation, attributes);
     throw notPermitted(operation);
+  }
+  if (resourceType === 'Consent') {
+    const place = operation.requestPlace ?? operation.place;
+    requireConsentAuthor(services, context.principal, attributes.patients, attributes, undefined, place);
   }
   if (services.config.integrityOnDelete) {
     const plan = referringPlan(services.search, resourceType, current);

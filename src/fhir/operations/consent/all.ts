@@ -1,0 +1,20 @@
+/** Operations about consents, emergencies and permissions. */
+import type { ConsentDesk } from '../../../consent/desk.js';
+import type { Memberships } from '../../memberships.js';
+import type { Operation } from '../operation.js';
+import { consentSimulateOperation } from './consent-simulate.js';
+import { explainAccessOperation } from './explain-access.js';
+import { revokeOperations } from './revoke.js';
+
+export interface ConsentParts {
+  readonly desk: ConsentDesk;
+  readonly memberships: Pick<Memberships, 'of'>;
+}
+
+export function consentOperations({ desk, memberships }: ConsentParts): Operation[] {
+  return [
+    ...revokeOperations(desk),
+    explainAccessOperation(desk, memberships),
+    consentSimulateOperation(desk, memberships),
+  ];
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { firstIssue, TestServer, type Answer } from './server.js';
+
+const participation = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
+
+const consentFor = (patient: string, provision: object, changes: object = {}) => ({
+  resourceType: 'Consent',
+  status: 'active',
+  scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code: 'patient-privacy' }] },
+  category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }],
+  patient: { reference: patient },
+  policyRule: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'OPTOUT' }] },
+  provision,
+  ...changes,
+});
+
+const permit = (actor: string, changes: object = {}) => ({
+  type: 'permit',
+  actor: [{ role: { coding: [{ system: participation, code: 'IRCP' }] }, reference: { reference: actor } }],
+  ...changes,
+});
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Part = any;
+
+/** Parts of a Parameters answer as objects by name. */
+function partsOf({ body }: Answer, name: string): Record<string, Part>[] {
+  return (body.parameter ?? [])
+    .filter((one: Part) => one.name === name)
+    .map((one: Part) =>
+      Object.fromEntries(
+        one.part.map((part: Part) => [part.name, Object.entries(part).find(([key]) => key !== 'name')?.[1]]),
+      ),
+    );
+}
+
+describe('operations on consent', () => {
+  let server: TestServer;
+  let patient: string;
+  let own: string;
+  let doctor: string;
+  let consent: string;
+
+  before(async () => {
+    server = await TestServer.start({ DEFAULT_CONSENT: 'deny' });
+    const { body } = await server.post('Patient', { resourceType: 'Patient', name: [{ family: 'Ops' }] });
+    patient = `Patient/${body.id}`;
+    own = await server.tokenFor({ actor: patient, patient: body.id, scope: 'patient/*.cruds' });
+    doctor = await server.tokenFor({ actor: 'Practitioner/dr' });
+    const filed = await server.post(
+      'Consent',
+      consentFor(patient, { type: 'deny', provision: [permit('Practitioner/dr')] }),
+    );
+    assert.equal(filed.status, 201, filed.text);
+    consent = `Consent/${filed.body.id}`;
+  });
+  after(() => server.stop());
+
+  it('$explain-access says who may see it, by which provision, at which block, to the patient and to operators alone', async () => {
+    for (const token of [own, undefined]) {
+      const answer = await server.get(`${patient}/$explain-access`, { token });
+      assert.equal(answer.status, 200, answer.text);
+      const access = partsOf(answer, 'access');
+      const ofDoctor = access.find(({ actor }) => actor.reference === 'Practitioner/dr');
+      assert.equal(ofDoctor?.permit, true);
+      assert.equal(ofDoctor?.provision, 'Consent.provision.provision[0]');
+      assert.equal(ofDoctor?.consent.reference, `${consent}/_history/1`);
+      assert.ok(ofDoctor?.block > 0);
+      const others = access.find(({ actor }) => actor === 'anybody else');
+      assert.equal(others?.permit, false);
+      assert.equal(others?.provision, 'Consent.provision');
+    }
+    const one = await server.get(`${patient}/$explain-access?actor=Practitioner/other&purpose=HRESCH`, { token: own });
+    assert.deepEqual(
+      partsOf(one, 'access').map(({ permit: isPermitted }) => isPermitted),
+      [false],
+    );
+    const refused = await server.get(`${patient}/$explain-access`, { token: doctor });
+    const missing = await server.get('Patient/nobody/$explain-access', { token: doctor });
+    assert.deepEqual([refused.status, missing.status], [403, 403]);
+    assert.deepEqual(firstIssue(refused), firstIssue(missing));
+  });
+
+  it('$consent-simulate tells what would change for whom, and changes nothing', async () => {
+    const draft = consentFor(
+      patient,
+      { type: 'deny', provision: [permit('Practitioner/nurse')] },
+      { id: consent.slice(8) },
+    );
+    const answer = await server.post(`${patient}/$consent-simulate`, draft, { token: own });
+    assert.equal(answer.status, 200, answer.text);
+    const changes = partsOf(answer, 'change');
+    const gained = changes.find(({ actor, type }) => actor.reference === 'Practitioner/nurse' && type === 'Patient');
+    const lost = changes.find(({ actor, type }) => actor.reference === 'Practitioner/dr' && type === 'Patient');
+    assert.deepEqual([gained?.gained, gained?.provision], [1, 'Consent.provision.provision[0]']);
+    assert.equal(lost?.lost, 1);
+    assert.equal((await server.get(patient, { token: doctor })).status, 200, 'nothing was filed');
+    const wrong = await server.post(`${patient}/$consent-simulate`, { ...draft, patient: { reference: 'Patient/x' } });
+    assert.equal(wrong.status, 422);
+    const broken = await server.post(`${patient}/$consent-simulate`, {
+      ...draft,
+      provision: { type: 'deny', provision: [{}] },
+    });
+    assert.equal(broken.status, 422);
+    assert.equal((await server.post(`${patient}/$consent-simulate`, draft, { token: doctor })).status, 403);
+  });
+
+  it('$revoke denies at once, shows how far it has come, and keeps every version', async () => {
+    assert.equal((await server.get(patient, { token: doctor })).status, 200);
+    assert.equal((await server.post(`${consent}/$revoke`, undefined, { token: doctor })).status, 403);
+    const revoked = await server.post(`${consent}/$revoke`, undefined, { token: own });
+    assert.equal(revoked.status, 200, revoked.text);
+    const state = revoked.body.parameter.find(({ name }: Part) => name === 'state').valueCode;
+    assert.ok(['pending-revocation', 'none'].includes(state), state);
+    assert.equal((await server.get(patient, { token: doctor })).status, 404);
+    for (let attempt = 0; ; attempt += 1) {
+      const { body } = await server.get(`${consent}/$status`, { token: own });
+      if (body.parameter[0].valueCode === 'none') break;
+      assert.ok(attempt < 100, JSON.stringify(body));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const history = await server.get(`${consent}/_history`, { token: own });
+    assert.deepEqual(
+      history.body.entry.map(({ resource }: Part) => resource.status),
+      ['inactive', 'active'],
+    );
+    assert.equal((await server.delete(consent, { token: own })).status, 204);
+    assert.equal((await server.get(`${consent}/_history/1`, { token: own })).status, 200);
+    const draft = await server.post('Consent', consentFor(patient, { type: 'permit' }, { status: 'draft' }));
+    assert.equal((await server.post(`Consent/${draft.body.id}/$revoke`, undefined)).status, 422);
+  });
+});
