@@ -10,6 +10,9 @@ import type { ConsentAction, Principal, RecordAttributes } from '../consent/gate
 import { insufficientScope } from '../smart/challenges.js';
 import { grantFor, type Alternative, type Grant, type Permission } from '../smart/scopes.js';
 import { matchesPlan, type Indexed } from './search/matches-plan.js';
+import type { SearchContext } from './search/context.js';
+import type { SearchParameters } from './search/parameters.js';
+import type { Plan } from './search/plan.js';
 import { parseSearch } from './search/query.js';
 import type { FhirServices } from './services.js';
 
@@ -87,7 +90,7 @@ export function isInScope(
   row: VersionRow,
 ): boolean {
   const { attributes } = opened.header(row);
-  const grant = grantFor(principal.scopes, principal.patient, attributes.resourceType, permission);
+  const grant = grantOf(principal, attributes.resourceType, permission);
   if (grant.kind === 'none') return false;
   return grant.kind === 'all' || grant.alternatives.some((one) => isInContext(one, principal, attributes));
 }
@@ -130,8 +133,34 @@ function matchesFilter(
   indexed: Indexed,
 ): boolean {
   if (filter === undefined) return true;
-  const query = parseSearch(search, resourceType, [...new URLSearchParams(filter)], 'strict');
-  return matchesPlan(query.plan, indexed);
+  const plan = planOf(search, resourceType, filter);
+  return plan !== undefined && matchesPlan(plan, indexed);
+}
+
+/** Conditions of granular scopes, prepared once for as long as the search parameters stay the same. */
+const plans = new WeakMap<SearchParameters, Map<string, Plan | undefined>>();
+const mostPlans = 1_000;
+
+/** @returns undefined for conditions that are no search here: such a scope covers nothing. */
+function planOf(search: SearchContext, resourceType: string, filter: string): Plan | undefined {
+  const { parameters } = search;
+  const known = plans.get(parameters) ?? new Map<string, Plan | undefined>();
+  plans.set(parameters, known);
+  const key = `${resourceType}?${filter}`;
+  if (!known.has(key)) {
+    if (known.size >= mostPlans) known.clear();
+    known.set(key, parsedPlan(search, resourceType, filter));
+  }
+  return known.get(key);
+}
+
+function parsedPlan(search: SearchContext, resourceType: string, filter: string): Plan | undefined {
+  try {
+    return parseSearch(search, resourceType, [...new URLSearchParams(filter)], 'strict').plan;
+  } catch (error) {
+    if (error instanceof FhirError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -157,6 +186,37 @@ export function requireWriteScope(
   );
   if (covers) return;
   throw scopeRefuses(`The token's scopes do not let this ${resourceType} be written.`);
+}
+
+/**
+ * Whether the scopes let a record be written as it stands before the write; that it may be seen is asked elsewhere.
+ * @throws FhirError 403 `forbidden`.
+ */
+export async function requireScopeOn(
+  services: AccessServices,
+  principal: Principal,
+  permission: Permission,
+  row: VersionRow,
+): Promise<void> {
+  const { attributes } = services.opened.header(row);
+  const grant = grantOf(principal, attributes.resourceType, permission);
+  if (grant.kind === 'all') return;
+  const context =
+    grant.kind === 'none' ? [] : grant.alternatives.filter((one) => isInContext(one, principal, attributes));
+  if (context.some(({ filter }) => filter === undefined)) return;
+  if (context.length > 0 && (await narrowed(services, context, row, true))) return;
+  throw scopeRefuses(`The token's scopes do not let this ${attributes.resourceType} be written.`);
+}
+
+/**
+ * The refusal of any other patient than the one in context, for a token that is about that one alone: told of every id alike, so that it says
+ * nothing about who is there.
+ */
+export function otherPatient({ scopes, patient }: Principal, resourceType: string, id: string): FhirError | undefined {
+  if (resourceType !== 'Patient' || patient === undefined || id === patient) return undefined;
+  const grant = grantFor(scopes, patient, resourceType, 'r');
+  if (grant.kind !== 'some' || !grant.alternatives.every(({ patientOnly }) => patientOnly)) return undefined;
+  return scopeRefuses('The token is for another patient.');
 }
 
 function isInContext(alternative: Alternative, { patient }: Principal, attributes: RecordAttributes): boolean {

@@ -6,6 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FhirError } from '../base/outcome.js';
+import { otherPatient } from './access.js';
 import { hasRefusal, noteRequest, recordAccess } from './access-record.js';
 import type { Context, FhirRequest, FhirResponse } from './request.js';
 import type { FhirServices } from './services.js';
@@ -25,9 +26,15 @@ export function withRefusals(services: Pick<FhirServices, 'accessLog' | 'clock'>
       if (!(error instanceof FhirError) || !isRefusal(error, request)) throw error;
       if (!hasRefusal(context)) await recordUnseen(services, request, context);
       if (error.status === 404) await sleep(refusalGridMs - ((performance.now() - cameAt) % refusalGridMs));
-      throw error;
+      throw asTold(error, request, context);
     }
   };
+}
+
+/** Whoever may see one patient alone hears that of every other one, known or not. */
+function asTold(error: FhirError, { path: [type = '', id] }: FhirRequest, { principal }: Context): FhirError {
+  if (error.status !== 404 || id === undefined || id.startsWith('_') || id.startsWith('$')) return error;
+  return otherPatient(principal, type, id) ?? error;
 }
 
 /** Forbidden, or "not known" of a single resource. */

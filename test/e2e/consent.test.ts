@@ -187,7 +187,7 @@ describe('consent at the door', () => {
     const own = await server.tokenFor({ actor: closed, patient: closed.slice(8), scope: 'patient/*.rs' });
     assert.equal((await server.get(closed, { token: own })).status, 200);
     assert.equal((await server.get('Observation', { token: own })).body.total, 1);
-    assert.equal((await server.get(open, { token: own })).status, 404);
+    assert.equal((await server.get(open, { token: own })).status, 403);
     assert.equal((await server.post('Patient', { resourceType: 'Patient' }, { token: own })).status, 403);
   });
 

@@ -9,7 +9,7 @@ import { parseResourceId } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import type { Principal } from '../../consent/gate.js';
 import type { Context } from '../request.js';
-import { mayRead } from '../access.js';
+import { mayRead, requireScopeOn } from '../access.js';
 import { recordNumberOf } from '../audit/audit-event.js';
 import { refuseAuditWrite } from '../audit/audit-search.js';
 import { recordRelease } from '../interactions/release.js';
@@ -92,6 +92,7 @@ async function updateTarget(
     const diagnostics = `${resourceType}/${resource.id} exists, but does not match "${condition}".`;
     throw fhirError(409, 'conflict', diagnostics, `${operation.place}.id`);
   }
+  await requireWritable(services, context, 'update', matches[0]);
   const target = found(services, operation, matches[0]);
   if (resource?.id !== undefined && resource.id !== target.id) {
     const diagnostics = `The body has the id "${resource.id}", but "${condition}" matches ${resourceType}/${target.id}.`;
@@ -139,6 +140,7 @@ async function patchTarget(
     const matches = await visibleMatches(services, facts, context.principal, resourceType, condition);
     if (matches.length > 1) throw severalMatches(resourceType, condition, matches.length);
     if (matches.length === 0) throw fhirError(404, 'not-found', `No ${resourceType} matches "${condition}".`);
+    await requireWritable(services, context, 'patch', matches[0]);
     ({ current, id } = found(services, operation, matches[0]));
     await facts.version(matches[0].resource);
   } else {
@@ -166,6 +168,7 @@ async function deleteTargets(
       throw severalMatches(resourceType, condition, matches.length);
     }
     if (matches.length === 0) return [nothing];
+    for (const row of matches) await requireWritable(services, context, 'delete', row);
     return matches.map((row) => ({ ...found(services, operation, row), kind: 'delete' }));
   }
   const current = await facts.version(services.names.resource(resourceType, id));
@@ -186,7 +189,12 @@ async function isVisible(
   { interaction }: WriteOperation,
   row: VersionRow,
 ): Promise<boolean> {
-  if (await mayRead(services, context.principal, 'r', row)) return true;
+  if (await mayRead(services, context.principal, interaction === 'delete' ? 'd' : 'u', row)) return true;
+  if (await mayRead(services, context.principal, 'r', row)) {
+    // It may be read, but not written: no secret.
+    await requireWritable(services, context, interaction, row);
+    return true;
+  }
   await recordRelease(services, context, interaction, 'deny', [row]);
   return false;
 }
@@ -203,6 +211,18 @@ export async function requireWhole(
     'forbidden',
     'Consent shows this resource in part only; it is written by those who see all of it.',
   );
+}
+
+/** @throws FhirError 403 when what a condition found is outside of what the scopes let be written. */
+function requireWritable(
+  services: TargetServices,
+  { principal }: Context,
+  interaction: WriteOperation['interaction'],
+  row: VersionRow,
+): Promise<void> {
+  return row.isDeleted
+    ? Promise.resolve()
+    : requireScopeOn(services, principal, interaction === 'delete' ? 'd' : 'u', row);
 }
 
 function found(services: TargetServices, operation: WriteOperation, row: VersionRow): Target {
