@@ -24,6 +24,12 @@ export interface Config {
     /** Oldest age of a leaf that makes a batch due, milliseconds. */
     readonly maxAgeMs: number;
     readonly confirmations: number;
+    /** File with the validators that attest (ValidatorDescription[]); absent: the one inside the server does. */
+    readonly validators?: string;
+    /** Bound on a validator's answer, milliseconds. */
+    readonly attestationTimeoutMs: number;
+    /** Further chains that the same log is anchored on. */
+    readonly chains: readonly FurtherChain[];
   };
   readonly consent: {
     /** What holds for a patient without a Consent. */
@@ -87,6 +93,13 @@ export interface SmartConfig {
   readonly roleMatrixFile?: string;
 }
 
+/** An operator's chain beside the first one: its id, endpoint, and the file of the key that pays. */
+export interface FurtherChain {
+  readonly chainId: number;
+  readonly url: string;
+  readonly keyFile: string;
+}
+
 export type ChainConfig =
   | { readonly kind: 'embedded'; readonly folder: string }
   | { readonly kind: 'rpc'; readonly url: string; readonly chainId: number; readonly keyFile: string };
@@ -122,6 +135,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       batchSize: read.integer('ANCHOR_BATCH_SIZE', 1_000, 1, 1_000_000),
       maxAgeMs: read.integer('ANCHOR_MAX_AGE_MS', 1_000, 10, 86_400_000),
       confirmations: read.integer('ANCHOR_CONFIRMATIONS', 1, 1, 1_000),
+      ...validatorsFile(read),
+      attestationTimeoutMs: read.integer('ATTESTATION_TIMEOUT_MS', 30_000, 100, 600_000),
+      chains: furtherChains(read),
     },
     consent: {
       defaultPolicy: read.choice('DEFAULT_CONSENT', 'deny', ['deny', 'permit']),
@@ -215,6 +231,25 @@ function issuerConfig(read: EnvReader): SmartConfig['issuer'] {
   if (audience !== undefined || jwksUrl !== undefined || Object.keys(claims).length > 0)
     read.problem('ISSUER_AUDIENCE, ISSUER_JWKS_URL or ISSUER_CLAIMS is set, but ISSUER_URL is not');
   return isOn ? { kind: 'built-in', registration } : { kind: 'none' };
+}
+
+function validatorsFile(read: EnvReader): { validators?: string } {
+  const file = read.optional('VALIDATORS');
+  return file === undefined ? {} : { validators: path.resolve(file) };
+}
+
+/** `1337;http://node:8545;./keys/1337.key,…` */
+function furtherChains(read: EnvReader): FurtherChain[] {
+  const chains = read.list('CHAINS').flatMap((text): FurtherChain[] => {
+    const [id, url, keyFile, ...rest] = text.split(';');
+    const isUrl = URL.canParse(url ?? '') && /^https?:/.test(url);
+    if (/^[1-9][0-9]{0,15}$/.test(id) && isUrl && keyFile && rest.length === 0)
+      return [{ chainId: Number(id), url: url.replace(/\/+$/, ''), keyFile: path.resolve(keyFile) }];
+    read.problem(`CHAINS has "${text}"; expected id;url;keyfile`);
+    return [];
+  });
+  if (new Set(chains.map(({ chainId }) => chainId)).size < chains.length) read.problem('CHAINS names a chain twice');
+  return chains;
 }
 
 /** `Patient=http://…,Patient=http://…,Observation=http://…` */

@@ -19,6 +19,8 @@ export interface AnchorerOptions {
   /** Facts of the leaves [from, until), `refused` left out. */
   facts(from: number, until: number, refused: ReadonlySet<number>): Promise<BatchFacts>;
   readonly attestors: readonly Attestor[];
+  /** Called before a batch is sent: sees to it that the contract knows the ProfileSet. */
+  ratified?(profileSet: Hex): Promise<void>;
   /** A batch is made when its oldest leaf has waited so long, ... Default 1,000. */
   readonly maxAgeMs?: number;
   /** ... or when there are so many leaves. Default 10,000. */

@@ -34,7 +34,8 @@ interface Waiter {
 export class Anchorer {
   readonly chainId: number;
   readonly contract: Hex;
-  readonly #options: Required<Omit<AnchorerOptions, 'onEvent'>> & Pick<AnchorerOptions, 'onEvent'>;
+  readonly #options: Required<Omit<AnchorerOptions, 'onEvent' | 'ratified'>> &
+    Pick<AnchorerOptions, 'onEvent' | 'ratified'>;
   readonly #outbox: Outbox;
   readonly #tracker: AnchorTracker;
   readonly #sender: BatchSender;
@@ -252,6 +253,7 @@ export class Anchorer {
     const limit = Math.min(total, head.size + this.#options.greatestBatch);
     const attested = await attestBatch(this.#options, domain, head, limit);
     const { statement, signatures, refused, receipts } = attested;
+    await this.#options.ratified?.(statement.profileSet);
     await this.#outbox.putReceipts(head.batch + 1, receipts);
     const transaction = await this.#sender.firstTransaction(statement, signatures);
     const record = { batch: head.batch + 1, statement, signatures, refused, transactions: [transaction] };

@@ -2,7 +2,7 @@
 import { sameBytes, sha256, toHex } from '../base/bytes.js';
 import type { Hex } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
-import { findLeafContext } from './leaf-context.js';
+import { findLeafContext, newestContextId } from './leaf-context.js';
 import { noReceipt, readOpening, type Level } from './leaf.js';
 import { emptyRoot, hashBytes, hashChildren } from './merkle.js';
 import type { StateStore } from './outbox.js';
@@ -11,9 +11,9 @@ export interface BatchFacts {
   /** End of the batch: less than asked for when the next leaf belongs to another ProfileSet. */
   readonly until: number;
   readonly profileSet: Hex;
-  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions: 32 zero bytes). */
+  /** RFC 6962 root over the receipt digests as entries, in leaf order (deletions: 32 zero bytes; refused, erased, tombstones: 0xff). */
   readonly receiptsRoot: Hex;
-  /** 3 when the batch has deletions only. Refused leaves do not count. */
+  /** 3 when the batch has no version that is vouched for. */
   readonly leastLevel: Level;
   /** What `receiptsRoot` is the root of: 32 bytes a leaf, packed. */
   readonly receipts: Uint8Array;
@@ -39,6 +39,11 @@ export interface FactsSource {
   readonly state: StateStore;
 }
 
+/** A place in the log of which only the leaf is left (erased), or which never was a version (the tombstone of an erasure). */
+export function isGone({ isErased, isTombstone }: Pick<VersionRow, 'isErased' | 'isTombstone'>): boolean {
+  return isErased === true || isTombstone === true;
+}
+
 const chunkRows = 1000;
 
 /**
@@ -60,11 +65,17 @@ export async function batchFacts(
     const rows = await source.versionsByLeaf(end, Math.min(until, end + chunkRows));
     if (rows.length === 0) throw new Error(`the catalog has no version for leaf ${end}`);
     for (const row of rows) {
+      if (isGone(row)) {
+        unattested.push(end);
+        receipts.push(refusedReceipt);
+        end += 1;
+        continue;
+      }
       const header = source.header(row);
-      const { contextId: id, leafSalt } = readOpening(header.leafOpening);
+      const id = readOpening(header.leafOpening).contextId;
       if (contextId !== undefined && !sameBytes(contextId, id)) break reading;
       contextId = id;
-      const isRefused = leafSalt === undefined || refused.has(end);
+      const isRefused = refused.has(end);
       if (isRefused) unattested.push(end);
       receipts.push(isRefused ? refusedReceipt : header.isDeleted ? noReceipt : (header.receiptDigest ?? noReceipt));
       if (!isRefused && !header.isDeleted && header.level < leastLevel) leastLevel = header.level;
@@ -72,6 +83,7 @@ export async function batchFacts(
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+  contextId ??= await newestContextId(source.state);
   const context = contextId && (await findLeafContext(source.state, contextId));
   if (context === undefined) throw new Error(`the context of leaf ${from} is not in the catalog`);
   return {

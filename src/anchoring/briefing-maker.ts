@@ -4,6 +4,7 @@ import type { VersionRow } from '../commit/catalog.js';
 import { KeyUnavailable } from '../vault/key-ring.js';
 import { toHex } from '../base/bytes.js';
 import type { Hex } from '../chain/chain.js';
+import { isGone } from './batch-facts.js';
 import { findLeafContext } from './leaf-context.js';
 import { noReceipt, readOpening } from './leaf.js';
 import type { ProofHeader } from './opened-leaf.js';
@@ -61,13 +62,15 @@ export class BriefingMaker {
     for (let start = from; start < until; start += chunkRows) {
       const rows = await source.versionsByLeaf(start, Math.min(until, start + chunkRows));
       for (const row of rows) {
-        const { contextId } = readOpening(source.header(row).leafOpening);
-        baseUrl ??= (await findLeafContext(source.state, contextId))?.baseUrl;
+        if (baseUrl === undefined && !isGone(row)) {
+          const { contextId } = readOpening(source.header(row).leafOpening);
+          baseUrl = (await findLeafContext(source.state, contextId))?.baseUrl;
+        }
         leaves.push(await this.#leaf(row));
       }
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
-    if (leaves.length !== until - from || baseUrl === undefined)
+    if (leaves.length !== until - from)
       throw new Error(`the catalog gave ${leaves.length} versions for leaves ${from} to ${until - 1}`);
     const ticket = randomBytes(ticketBytes);
     this.#tickets.add(toHex(ticket));
@@ -75,14 +78,14 @@ export class BriefingMaker {
       if (this.#tickets.size <= keptTickets) break;
       this.#tickets.delete(oldest);
     }
-    return encodeBriefing({ ticket, baseUrl, definitions: await this.#definitions(profileSet), leaves });
+    return encodeBriefing({ ticket, baseUrl: baseUrl ?? '', definitions: await this.#definitions(profileSet), leaves });
   }
 
   async #leaf(row: VersionRow): Promise<BriefedLeaf> {
     const { source } = this;
+    if (isGone(row)) return { kind: 'erased' };
     const header = source.header(row);
     const { leafSalt } = readOpening(header.leafOpening);
-    if (leafSalt === undefined) return { kind: 'erased' };
     const reference = referenceOf(header);
     if (header.isDeleted || row.block === undefined)
       return { kind: 'deletion', reference, leafSalt, lastUpdated: header.lastUpdated };

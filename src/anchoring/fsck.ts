@@ -143,11 +143,6 @@ async function checkVersion(source: FsckSource, row: VersionRow, leaf: Uint8Arra
   const { contextId, leafSalt } = readOpening(header.leafOpening);
   const context = await findLeafContext(source.catalog, contextId);
   if (context === undefined) return at('catalog', 'the context of its leaf is missing');
-  // Erased: the leaf itself is checked by the root that covers it.
-  if (leafSalt === undefined)
-    return row.block === undefined && row.keyWraps.length === 0
-      ? undefined
-      : at('catalog', 'it was erased, and its block or keys are still named');
   if (header.isDeleted || row.block === undefined) {
     const made = makeDeletionLeaf(context, { reference, salt: leafSalt, lastUpdated: header.lastUpdated });
     return sameBytes(made.leaf, leaf)

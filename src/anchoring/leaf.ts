@@ -132,19 +132,10 @@ export function versionedUrl(context: LeafContext, reference: string): string {
   return `${context.baseUrl}/${reference}`;
 }
 
-/**
- * Context id and leaf salt out of the opening of a Leaf; of an erased version the salt is gone.
- * @throws RangeError when it has another length.
- */
-export function readOpening(opening: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array | undefined } {
-  if (opening.byteLength === 8) return { contextId: opening, leafSalt: undefined };
+/** Context id and leaf salt out of the opening of a Leaf. @throws RangeError when it has another length. */
+export function readOpening(opening: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array } {
   if (opening.byteLength !== 8 + saltBytes) throw new RangeError(`the opening of a leaf has ${8 + saltBytes} bytes`);
   return { contextId: opening.subarray(0, 8), leafSalt: opening.subarray(8) };
-}
-
-/** What is left of an opening when its version is erased: the leaf stays in the log, and nothing can be shown of it any more. */
-export function erasedOpening(opening: Uint8Array): Uint8Array {
-  return opening.subarray(0, 8);
 }
 
 /** A context with its id. */

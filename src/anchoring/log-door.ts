@@ -1,11 +1,12 @@
 /**
  * The log over HTTP: checkpoint and tiles, for monitors and for anybody who wants to make proofs without us.
  *
- * Public: leaves are salted hashes. `GET /log/checkpoint`, `/log/tile/<L>/<N>[.p/<W>]` as https://c2sp.org/tlog-tiles says, and `/log/key`, the public
- * key in the form of https://c2sp.org/signed-note. Entry bundles are not served (docs/poi.md, "Log").
+ * Public: leaves are salted hashes. `GET /log/checkpoint`, `/log/tile/<L>/<N>[.p/<W>]` as https://c2sp.org/tlog-tiles says, `/log/cosigned`, the newest
+ * checkpoint that validators cosigned (https://c2sp.org/tlog-cosignature), `/log/profile-set/<digest>`, a ProfileSet's manifest, and `/log/key`, the
+ * public key in the form of https://c2sp.org/signed-note. Entry bundles are not served (docs/poi.md, "Log").
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { signCheckpoint } from './checkpoint.js';
+import { Cosignatures } from './cosignatures.js';
 import { verifierKeyText, type NoteSigner } from './note.js';
 import type { TileStore } from './tile-store.js';
 import { parseTilePath } from './tiles.js';
@@ -29,21 +30,30 @@ export function originOf(publicUrl: string): string {
   return `${publicUrl.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '')}/log`;
 }
 
-/** @param signer its name is the log's origin. */
-export function createLogDoor(tiles: TileStore, signer: NoteSigner): LogDoor {
-  let signed: { size: number; note: string } | undefined;
+export interface LogDoorParts {
+  readonly cosignatures?: Cosignatures;
+  /** The manifest of a ProfileSet by its digest (hexadecimal); undefined when this server never had it in force. */
+  readonly profileSet?: (digest: string) => string | undefined | Promise<string | undefined>;
+}
 
-  /** A checkpoint of the log as it is now; signed once for each size. */
-  async function checkpoint(): Promise<string> {
-    const { size } = tiles;
-    if (signed?.size !== size)
-      signed = { size, note: signCheckpoint({ origin: signer.name, size, root: await tiles.root(size) }, [signer]) };
-    return signed.note;
+/** @param signer its name is the log's origin. */
+export function createLogDoor(tiles: TileStore, signer: NoteSigner, parts: LogDoorParts = {}): LogDoor {
+  const { cosignatures = new Cosignatures(), profileSet = () => undefined } = parts;
+
+  /** A checkpoint of the log as it was at `size`, with the validators' cosignatures that are at hand. */
+  async function checkpoint(size: number): Promise<string> {
+    return cosignatures.note({ origin: signer.name, size, root: await tiles.root(size) }, signer);
   }
 
   async function answer(path: string): Promise<Answer> {
     const text = { status: 200, type: 'text/plain; charset=utf-8', caching: 'max-age=2' };
-    if (path === 'checkpoint') return { ...text, body: await checkpoint() };
+    if (path === 'checkpoint') return { ...text, body: await checkpoint(tiles.size) };
+    if (path === 'cosigned')
+      return cosignatures.newest === undefined ? notFound : { ...text, body: await checkpoint(cosignatures.newest) };
+    if (path.startsWith('profile-set/')) {
+      const body = await profileSet(path.slice('profile-set/'.length));
+      return body === undefined ? notFound : { ...text, type: 'application/json', body };
+    }
     if (path === 'key') return { ...text, body: `${verifierKeyText(signer)}\n` };
     const name = path.startsWith('tile/') ? parseTilePath(path.slice('tile/'.length)) : undefined;
     if (name === undefined || name.level === 'entries') return notFound;

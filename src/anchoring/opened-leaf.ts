@@ -1,7 +1,7 @@
 /** The parts of a logged version's leaf, made again from its sealed header and its content. */
 import { parseJson } from '../base/json.js';
 import type { VersionRow } from '../commit/catalog.js';
-import type { LeafHeader } from './batch-facts.js';
+import { isGone, type LeafHeader } from './batch-facts.js';
 import { buildElementTree, type ElementTree } from './element-tree.js';
 import { findLeafContext } from './leaf-context.js';
 import { hashUrl, noReceipt, readOpening, urlSaltOf, versionedUrl, type LeafParts } from './leaf.js';
@@ -46,9 +46,9 @@ export class LeafErased extends Error {
 
 /** @throws LeafErased; Error when the leaf's context is not in the catalog; whatever `open` throws. */
 export async function openLeaf(source: LeafSource, row: VersionRow): Promise<OpenedLeaf> {
+  if (isGone(row)) throw new LeafErased(`leaf ${row.leafIndex} was erased`);
   const header = source.header(row);
   const { contextId, leafSalt } = readOpening(header.leafOpening);
-  if (leafSalt === undefined) throw new LeafErased(`leaf ${row.leafIndex} was erased`);
   const context = await findLeafContext(source.state, contextId);
   if (context === undefined) throw new Error(`the context of leaf ${row.leafIndex} is not in the catalog`);
   const url = versionedUrl(context, `${header.resourceType}/${header.id}/_history/${header.versionId}`);

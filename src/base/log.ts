@@ -17,11 +17,14 @@ export type LogEvent =
     }
   | {
       readonly event: 'anchored';
+      readonly chainId: number;
       readonly batch: number;
       readonly size: number;
       readonly txHash: string;
       readonly gasUsed: number;
     }
+  /** A leaf is anchored without being attested, because validators refuse it. */
+  | { readonly event: 'refused'; readonly chainId: number; readonly leaf: number; readonly reasons: readonly string[] }
   | {
       readonly event: 'package-loaded';
       readonly name: string;

@@ -11,11 +11,12 @@ import { readContracts } from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain } from '../chain/ethers-chain.js';
 import { chainKeys } from '../chain/keys.js';
+import { AccessLogBroken } from '../commit/access-log.js';
 import type { VersionRow } from '../commit/catalog.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
-import { notedAccessCount } from '../wiring/anchoring.js';
+import { notedAccessHead } from '../wiring/access-head.js';
 import { loadActiveDefinitions } from '../wiring/definitions.js';
 import { FolderLocked } from '../wiring/folder-lock.js';
 import { openStorage, type Storage } from '../wiring/storage.js';
@@ -52,6 +53,10 @@ export async function run(args: string[]): Promise<number> {
     if (error instanceof ChainUnavailable) {
       console.error(`The chain could not be asked: ${error.message}`);
       return 3;
+    }
+    if (error instanceof AccessLogBroken) {
+      report({ store: 'access log', record: path.join(config.dataDir, 'access'), problem: error.message });
+      return 1;
     }
     // What cannot even be opened does not fit either.
     report({ store: 'catalog', record: config.dataDir, problem: (error as Error).message });
@@ -99,9 +104,8 @@ async function sourceOf(config: Config, storage: Storage): Promise<Omit<FsckSour
     indexProblem: await indexCheck(config, storage),
     async readAccessLog() {
       const { count } = accessLog.head();
-      const noted = await notedAccessCount(storage);
-      if (count < noted)
-        throw new Error(`${count} records are readable, there were ${noted}: record ${count} is missing or altered`);
+      // Opening compared it with what was noted; here every record is read.
+      await notedAccessHead(catalog, storage.keyRing);
       for (let from = 0; from < count; from += 1_000) await accessLog.read(from, Math.min(count, from + 1_000));
     },
     onProgress: (checked, total) => {

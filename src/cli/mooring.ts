@@ -7,6 +7,10 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   import: { about: 'load bundles and NDJSON into a server', load: () => import('./import.js') },
   verify: { about: 'check a proof against a chain, without any server', load: () => import('./verify.js') },
   fsck: { about: 'check the data of a stopped server against itself and the chain', load: () => import('./fsck.js') },
+  validator: {
+    about: 'run a validator node that attests the batches of a server',
+    load: () => import('./validator.js'),
+  },
   validate: { about: 'validate files against R4 and packages', load: () => import('./validate.js') },
 };
 

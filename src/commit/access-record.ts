@@ -77,6 +77,19 @@ export function nextAccess(
   return { sealed, digest, end };
 }
 
+/** Where the record at `at` ends by its own word; undefined when no record fits there. */
+export function skipAccess(bytes: Buffer, at: number): number | undefined {
+  if (at + 4 > bytes.byteLength) return undefined;
+  const length = bytes.readUInt32LE(at);
+  const end = at + 4 + length + checkBytes;
+  return length < nonceBytes || length > mostBytes || end > bytes.byteLength ? undefined : end;
+}
+
+/** The sealed bytes of the record in [at, end). */
+export function sealedPart(bytes: Buffer, at: number, end: number): Buffer {
+  return bytes.subarray(at + 4, end - checkBytes);
+}
+
 /** @throws SealBroken when it is not record `number` of this log. */
 export function openAccess(key: Uint8Array, number: number, sealed: Buffer): AccessRecord {
   const opened = openBytes(key, sealed.subarray(0, nonceBytes), place(number), sealed.subarray(nonceBytes));

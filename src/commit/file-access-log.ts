@@ -9,7 +9,8 @@ import path from 'node:path';
 import { lockFolder, type FolderLock } from '../ipfs/folder-lock.js';
 import type { AccessLog, AccessRecord } from './access-log.js';
 import { AccessLogBroken, AccessLogUnavailable } from './access-log.js';
-import { nextAccess, openAccess, sealAccess } from './access-record.js';
+import { toHex } from '../base/bytes.js';
+import { nextAccess, openAccess, sealAccess, sealedPart, skipAccess } from './access-record.js';
 import { DurableFile } from './durable-file.js';
 
 const magic = Buffer.from('mooring access 1');
@@ -30,15 +31,22 @@ interface Waiting {
 /**
  * @param key 32 bytes, `keyRing.derive('access')`.
  * @param segmentBytes a new segment begins when the newest is longer than this.
- * @throws AccessLogBroken when segments are missing or do not continue each other.
+ * @param noted how far the log reached at least, and its digest there (hexadecimal).
+ * @throws AccessLogBroken when records are missing or altered: only what a crash tore off at the end may be cut off.
  */
 export async function openFileAccessLog(
   folder: string,
   key: Uint8Array,
   segmentBytes = 16 * 1024 * 1024,
+  noted: NotedAccessHead = { count: 0, digest: '' },
 ): Promise<FileAccessLog> {
   const log = new FileAccessLog(folder, key, segmentBytes);
-  await log.start();
+  try {
+    await log.start(noted);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
   return log;
 }
 
@@ -52,6 +60,12 @@ interface Place {
 
 /** Places are remembered so far apart: a page of records is read without what stands before it. */
 const recordsBetweenPlaces = 500;
+
+/** What another store says of this log: `digest` of the chain after its first `count` records. */
+export interface NotedAccessHead {
+  readonly count: number;
+  readonly digest: string;
+}
 
 export class FileAccessLog implements AccessLog {
   private readonly places = new Map<string, Place[]>();
@@ -70,7 +84,7 @@ export class FileAccessLog implements AccessLog {
   ) {}
 
   /** Reads the newest segment and cuts off a torn tail. Called once, by openFileAccessLog. */
-  async start(): Promise<void> {
+  async start(noted: NotedAccessHead): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     this.lock = lockFolder(this.folder);
     const names = (await readdir(this.folder)).filter((name) => /^\d{16}\.access$/.test(name)).sort();
@@ -79,8 +93,11 @@ export class FileAccessLog implements AccessLog {
       if (segment !== undefined) this.segments.push(segment);
     }
     const newest = this.segments.at(-1);
-    if (newest === undefined) return this.beginSegment();
-    await this.resume(newest);
+    if (newest === undefined) {
+      if (noted.count > 0) throw new AccessLogBroken('access record 0 is missing: there are no segments');
+      return this.beginSegment();
+    }
+    await this.resume(newest, noted);
   }
 
   append(record: AccessRecord): Promise<void> {
@@ -163,7 +180,7 @@ export class FileAccessLog implements AccessLog {
     this.segments.push({ file, first: this.count, before: this.digest });
   }
 
-  private async resume(segment: Segment): Promise<void> {
+  private async resume(segment: Segment, noted: NotedAccessHead): Promise<void> {
     this.count = segment.first;
     this.digest = segment.before;
     const bytes = await readFile(segment.file);
@@ -172,12 +189,31 @@ export class FileAccessLog implements AccessLog {
       this.count += 1;
       this.digest = next.digest;
       at = next.end;
+      if (this.count === noted.count && toHex(next.digest) !== noted.digest)
+        throw new AccessLogBroken(`access records up to ${this.count - 1} are not those that were noted`);
     }
+    if (this.count < noted.count) throw new AccessLogBroken(`access record ${this.count} is missing or altered`);
+    if (this.isFollowed(bytes, at)) throw new AccessLogBroken(`access record ${this.count} is altered`);
     const rest = withoutZeros(bytes.subarray(at));
-    // Torn by a crash, or damaged: kept aside, for nothing of this log is thrown away.
+    // Torn by a crash: kept aside all the same, for nothing of this log is thrown away.
     if (rest.byteLength > 0) await writeFile(`${segment.file}.${this.count}.torn`, rest, { mode: 0o600 });
     this.tail = await DurableFile.open(segment.file, true);
     if (at < bytes.byteLength) await this.tail.cutAt(at);
+  }
+
+  /** Whether behind the record at `at`, which does not fit, stands one that this log wrote: then no crash tore it. */
+  private isFollowed(bytes: Buffer, at: number): boolean {
+    for (let number = this.count + 1, next = skipAccess(bytes, at); next !== undefined; number += 1) {
+      const end = skipAccess(bytes, next);
+      if (end === undefined) return false;
+      try {
+        openAccess(this.key, number, sealedPart(bytes, next, end));
+        return true;
+      } catch {
+        next = end;
+      }
+    }
+    return false;
   }
 
   /**

@@ -40,4 +40,9 @@ export class Records {
     const block = await blocks.get(row.block);
     return vault.open(reference, row.keyWraps, block, (digest) => blocks.get(digest));
   }
+
+  /** The data key of a version, for those who may open it. @throws KeyUnavailable (erased). */
+  dataKey(row: VersionRow): Promise<Uint8Array> {
+    return this.services.vault.dataKey(row.keyWraps);
+  }
 }

@@ -1,23 +1,34 @@
-/** Starts the anchorer's loop on the log of this server, and builds its proofs. */
+/** Starts the anchorers' loops, one a chain, on the log of this server, and builds its proofs. */
 import path from 'node:path';
-import { Anchorer } from '../anchoring/anchorer.js';
-import { LocalAttestor } from '../anchoring/attestation.js';
+import { Anchorer, type AnchorEvent } from '../anchoring/anchorer.js';
+import { LocalAttestor, type Attestor } from '../anchoring/attestation.js';
 import { batchFacts } from '../anchoring/batch-facts.js';
+import { Cosignatures } from '../anchoring/cosignatures.js';
 import { createLogDoor, originOf, type LogDoor } from '../anchoring/log-door.js';
 import { noteSigner } from '../anchoring/note.js';
 import type { PossessionSource } from '../anchoring/possession.js';
 import type { ProofSource } from '../anchoring/proof-builder.js';
 import { TileStore } from '../anchoring/tile-store.js';
 import type { Log } from '../base/log.js';
+import type { Contracts } from '../chain/deploy.js';
+import type { EvmChain } from '../chain/ethers-chain.js';
 import type { Config } from '../config.js';
+import { noteAccessHead } from './access-head.js';
+import { connectFurtherChains, type ConnectedChain } from './further-chains.js';
+import { findProfileSet } from './in-force.js';
 import type { Network } from './network.js';
 import type { Storage } from './storage.js';
+import { remoteValidators } from './validators.js';
 
 export interface Anchoring {
+  /** Of the first chain: what requests wait for. */
   readonly anchorer: Anchorer;
   readonly proofs: ProofSource & PossessionSource;
-  /** The log itself, below `/log/`. */
+  /** The log itself, below `/log/`; sealed blocks for validators, below `/ipfs/`. */
   readonly logDoor: LogDoor;
+  /** Tells every anchorer that the log has grown. */
+  notify(): void;
+  close(): Promise<void>;
 }
 
 /** @param baseUrl of the FHIR door; the log is named after it. */
@@ -31,69 +42,91 @@ export async function startAnchoring(
   const { catalog, records } = storage;
   const tiles = await TileStore.open(path.join(config.dataDir, 'log'), catalog, catalog.head().leafCount);
   const header = records.header.bind(records);
-  const facts = {
-    versionsByLeaf: catalog.versionsByLeaf.bind(catalog),
-    header,
-    state: catalog,
+  const versionsByLeaf = catalog.versionsByLeaf.bind(catalog);
+  const facts = { versionsByLeaf, header, state: catalog };
+  const signer = noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint'));
+  const cosignatures = new Cosignatures();
+  const remote =
+    network.validators && remoteValidators(network.validators, config, storage, tiles, signer, cosignatures);
+  const attestors: readonly Attestor[] = remote?.attestors ?? [
+    new LocalAttestor(network.keys.validator, tiles, catalog),
+  ];
+  const { maxAgeMs, batchSize, confirmations, attestationTimeoutMs } = config.anchoring;
+
+  const anchorerOn = (chain: EvmChain, contracts: Contracts, ratified?: ConnectedChain['ratify']): Anchorer => {
+    const anchorer = new Anchorer({
+      chain,
+      contract: contracts.anchorLog,
+      fromBlock: contracts.fromBlock,
+      tiles,
+      state: catalog,
+      leafCount: () => catalog.head().leafCount,
+      facts: (from, until, refused) => batchFacts(facts, from, until, refused),
+      attestors,
+      ...(ratified && { ratified }),
+      maxAgeMs,
+      maxLeaves: batchSize,
+      confirmations,
+      attestationTimeoutMs,
+      onEvent: eventsInto(
+        log,
+        chain.chainId,
+        () => void noteAccessHead(catalog, storage.accessLog, storage.keyRing).catch(() => undefined),
+      ),
+    });
+    anchorer.start();
+    return anchorer;
   };
-  let isAway = false;
-  const anchorer = new Anchorer({
-    chain: network.anchorerChain,
-    contract: network.contracts.anchorLog,
-    fromBlock: network.contracts.fromBlock,
-    tiles,
-    state: catalog,
-    leafCount: () => catalog.head().leafCount,
-    facts: (from, until) => batchFacts(facts, from, until),
-    attestors: [new LocalAttestor(network.keys.validator, tiles, catalog)],
-    maxAgeMs: config.anchoring.maxAgeMs,
-    maxLeaves: config.anchoring.batchSize,
-    confirmations: config.anchoring.confirmations,
-    onEvent(event) {
-      if (event.kind === 'anchored') {
-        const { batch, size, txHash, gasUsed } = event;
-        log.write({ event: 'anchored', batch, size, txHash, gasUsed: Number(gasUsed) });
-        void noteAccessCount(storage).catch(() => undefined);
-      }
-      const isProblem = event.kind === 'problem';
-      if (isProblem === isAway) return;
-      isAway = isProblem;
-      log.write({
-        event: 'dependency',
-        name: 'chain',
-        isAway,
-        reason: isProblem ? event.message : 'anchoring goes on',
-      });
-    },
+
+  const anchorers = [anchorerOn(network.anchorerChain, network.contracts)];
+  const folder = path.join(config.dataDir, 'chain');
+  const further = connectFurtherChains(config.anchoring.chains, folder, network.deployment, log, (connected) =>
+    anchorers.push(anchorerOn(connected.anchorerChain, connected.contracts, connected.ratify)),
+  );
+  const logDoor = createLogDoor(tiles, signer, {
+    cosignatures,
+    profileSet: async (digest) => (await findProfileSet(catalog, digest))?.manifest,
   });
-  anchorer.start();
   return {
-    anchorer,
+    anchorer: anchorers[0],
     proofs: {
       tiles,
-      anchorers: [anchorer],
+      anchorers,
       state: catalog,
       header,
       open: records.open.bind(records),
       blocks: storage.blocks,
-      versionsByLeaf: catalog.versionsByLeaf.bind(catalog),
+      versionsByLeaf,
     },
-    logDoor: createLogDoor(
-      tiles,
-      noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint')),
-    ),
+    logDoor: {
+      serve: (request, response) =>
+        logDoor.serve(request, response) || (remote?.blockDoor.serve(request, response) ?? false),
+    },
+    notify: () => anchorers.forEach((anchorer) => anchorer.notify()),
+    async close() {
+      await further.close();
+      await Promise.all(anchorers.map((anchorer) => anchorer.close()));
+    },
   };
 }
 
-const accessCountKey = 'access-log/count';
-
-/** Keeps beside the main log how many access records there are, so that removed ones are missed. What is not noted now is noted with the next batch. */
-async function noteAccessCount({ catalog, accessLog }: Storage): Promise<void> {
-  await catalog.putState(accessCountKey, Buffer.from(String(accessLog.head().count)));
-}
-
-/** How many access records there were when the newest batch was anchored. */
-export async function notedAccessCount({ catalog }: Pick<Storage, 'catalog'>): Promise<number> {
-  const bytes = await catalog.getState(accessCountKey);
-  return bytes === undefined ? 0 : Number(Buffer.from(bytes).toString());
+/** Anchors, refused leaves, and a chain (or quorum) that is away or back, as log lines. */
+function eventsInto(log: Log, chainId: number, onAnchored: () => void): (event: AnchorEvent) => void {
+  let isAway = false;
+  return (event) => {
+    if (event.kind === 'refused') {
+      log.write({ event: 'refused', chainId, leaf: event.leaf, reasons: event.reasons });
+      return;
+    }
+    if (event.kind === 'anchored') {
+      const { batch, size, txHash, gasUsed } = event;
+      log.write({ event: 'anchored', chainId, batch, size, txHash, gasUsed: Number(gasUsed) });
+      onAnchored();
+    }
+    const isProblem = event.kind === 'problem';
+    if (isProblem === isAway) return;
+    isAway = isProblem;
+    const reason = isProblem ? event.message : 'anchoring goes on';
+    log.write({ event: 'dependency', name: 'chain', isAway, reason });
+  };
 }

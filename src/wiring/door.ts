@@ -55,10 +55,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const { catalog, blocks, vault, names, headers, records, blinder, keyRing, accessLog } = storage;
   const reportDefect = (requestId: string, error: unknown) => log.write({ event: 'defect', requestId, error });
 
-  const inForce = await InForce.open(catalog, baseUrl, network.ratify, definitions, (error) =>
+  const inForce = await InForce.open(catalog, baseUrl, network.ratify, definitions, names, (error) =>
     reportDefect('definitions', error),
   );
-  const { anchorer, proofs, logDoor } = await startAnchoring(config, baseUrl, storage, network, log);
+  const anchoring = await startAnchoring(config, baseUrl, storage, network, log);
   const contents = new SealingThread(inForce.leafContext);
   const committer = new Committer({
     catalog,
@@ -68,7 +68,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     headers,
     clock,
     contents,
-    onCommit: () => anchorer.notify(),
+    onCommit: () => anchoring.notify(),
   });
   let parameters = createParameters(definitions.current.definitions);
   definitions.onChange((snapshot, changed) => {
@@ -101,7 +101,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     tombstone: tombstoneLeaf,
     onErased() {
       opened.clear();
-      anchorer.notify();
+      anchoring.notify();
     },
     forgetConsents: (patientId, consentIds, timeoutMs) => consent.publisher.forget(patientId, consentIds, timeoutMs),
   };
@@ -136,10 +136,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       return principal instanceof Promise ? principal.then((one) => memberships.of(one)) : memberships.of(principal);
     },
     receiptOf: inForce.receiptOf,
-    anchored: (leafIndex, timeoutMs) => anchorer.waitForAnchor(leafIndex, timeoutMs),
+    anchored: (leafIndex, timeoutMs) => anchoring.anchorer.waitForAnchor(leafIndex, timeoutMs),
     operations: doorOperations({
       definitions,
-      proofs,
+      proofs: anchoring.proofs,
       erasure,
       consent: { desk: consent.desk, memberships },
       launches: launchDesk(config, smart, clock),
@@ -153,12 +153,12 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   void warmUp(() => parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {
-      if (!logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
+      if (!anchoring.logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
     },
     async close() {
       await committer.close();
       await contents.close();
-      await Promise.all([anchorer.close(), consent.close(), smart.close()]);
+      await Promise.all([anchoring.close(), consent.close(), smart.close()]);
     },
   };
 }

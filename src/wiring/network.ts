@@ -4,19 +4,26 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../base/log.js';
 import type { Hex } from '../chain/chain.js';
-import { deployContracts, ratifyProfileSet, type Contracts } from '../chain/deploy.js';
+import { deployContracts, ratifyProfileSet, type Contracts, type DeployOptions } from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain, type EvmChain, type TransactionJournal } from '../chain/ethers-chain.js';
 import { chainKeys, privateKeyFrom, type ChainKeys } from '../chain/keys.js';
 import { addressOf } from '../chain/signing.js';
+import { reconcileValidators } from '../chain/validator-set.js';
+import type { ValidatorDescription } from '../anchoring/validator-node/validator-keys.js';
 import type { Config } from '../config.js';
 import type { KeyRing } from '../vault/key-ring.js';
+import { readValidators } from './validators.js';
 
 export interface Network {
   readonly url: string;
   readonly chainId: number;
   readonly keys: ChainKeys;
   readonly contracts: Contracts;
+  /** What the contracts were made with: the same on further chains. */
+  readonly deployment: Pick<DeployOptions, 'validators' | 'profileSets' | 'organisation'>;
+  /** Of VALIDATORS; absent: the validator inside the server attests. */
+  readonly validators?: readonly ValidatorDescription[];
   /** Each sends with a key of its own, so that nonces never race. */
   readonly anchorerChain: EvmChain;
   readonly publisherChain: EvmChain;
@@ -47,14 +54,20 @@ export async function connectNetwork(
   const { url, chainId, journal } = endpoint;
   const chainWith = (privateKey: Uint8Array) => createEthersChain({ url, chainId, privateKey, journal });
   const deployer = chainWith(keys.deployer);
+  const { validators: file } = config.anchoring;
+  const validators = file === undefined ? undefined : readValidators(file);
   try {
+    const deployment = {
+      validators: validators?.map(({ address }) => address) ?? [addressOf(keys.validator)],
+      profileSets: [`0x${profileSetDigest}` as Hex],
+      organisation: { identifier: config.organization, baseUrl, relay: addressOf(keys.publisher) },
+    };
     const contracts = await deployContracts({
+      ...deployment,
       chain: deployer,
       file: path.join(folder, 'contracts.json'),
-      validators: [addressOf(keys.validator)],
-      profileSets: [`0x${profileSetDigest}`],
-      organisation: { identifier: config.organization, baseUrl, relay: addressOf(keys.publisher) },
     });
+    await reconcileValidators(deployer, contracts, deployment.validators);
     const ratify = (digest: string) => ratifyProfileSet(deployer, contracts, `0x${digest}`);
     await ratify(profileSetDigest);
     const chains = [chainWith(keys.anchorer), chainWith(keys.publisher)] as const;
@@ -63,6 +76,8 @@ export async function connectNetwork(
       chainId,
       keys,
       contracts,
+      deployment,
+      ...(validators && { validators }),
       anchorerChain: chains[0],
       publisherChain: chains[1],
       ratify,
@@ -96,17 +111,21 @@ function sendersOf(keys: ChainKeys): Hex[] {
 /** Of an operator's chain: derived from the key that the operator funded; it deploys, the others are told at start. */
 function keysFor({ chain }: Config, keyRing: KeyRing): ChainKeys {
   if (chain.kind === 'embedded') return chainKeys(keyRing);
-  if ((statSync(chain.keyFile).mode & 0o077) !== 0) {
-    throw new Error(`${chain.keyFile} can be read by others than its owner: expected mode 0600`);
-  }
-  const text = readFileSync(chain.keyFile, 'utf8').trim();
-  if (!/^0x[0-9a-fA-F]{64}$/.test(text))
-    throw new Error(`${chain.keyFile} holds no private key: expected 0x and 64 hexadecimal digits`);
-  const seed = new Uint8Array(Buffer.from(text.slice(2), 'hex'));
+  const seed = readKeyFile(chain.keyFile);
   return {
     deployer: seed,
     anchorer: privateKeyFrom(seed, 'anchorer'),
     publisher: privateKeyFrom(seed, 'publisher'),
     validator: privateKeyFrom(seed, 'validator'),
   };
+}
+
+/** The private key in a file of mode 0600. @throws Error naming what is wrong with it. */
+export function readKeyFile(file: string): Uint8Array {
+  if ((statSync(file).mode & 0o077) !== 0)
+    throw new Error(`${file} can be read by others than its owner: expected mode 0600`);
+  const text = readFileSync(file, 'utf8').trim();
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text))
+    throw new Error(`${file} holds no private key: expected 0x and 64 hexadecimal digits`);
+  return new Uint8Array(Buffer.from(text.slice(2), 'hex'));
 }

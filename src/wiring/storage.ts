@@ -15,6 +15,7 @@ import { openKeyRing } from '../vault/file-key-ring.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { Names } from '../vault/names.js';
 import { Vault } from '../vault/vault.js';
+import { notedAccessHead } from './access-head.js';
 import { lockFolder, type FolderLock } from './folder-lock.js';
 
 export interface Storage {
@@ -44,11 +45,13 @@ export async function openStorage(config: Config): Promise<Storage> {
 
 async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
   const keyRing = await openKeyRing(path.join(config.dataDir, 'keys', 'key-ring.json'));
-  const [catalog, blocks, accessLog] = await Promise.all([
+  const [catalog, blocks] = await Promise.all([
     openSqliteCatalog(config.catalog.file),
     openLocalBlockStore(config.blocks.folder),
-    openFileAccessLog(path.join(config.dataDir, 'access'), keyRing.derive('access')),
   ]);
+  const accessFolder = path.join(config.dataDir, 'access');
+  const noted = await notedAccessHead(catalog, keyRing);
+  const accessLog = await openFileAccessLog(accessFolder, keyRing.derive('access'), undefined, noted);
   const blinder = new Blinder(keyRing.derive('index'));
   const headers = new HeaderCodec(keyRing.derive('header'));
   const vault = new Vault({ keyRing, storedKey: (compartment) => catalog.compartmentKey(compartment) });

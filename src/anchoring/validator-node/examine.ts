@@ -100,7 +100,8 @@ export async function examine(batch: Batch, judge: Judge, blocks: Blocks, known:
       const found = known.get(leafKey(batch, at)) ?? (await examineLeaf(batch, at, context, judge, blocks, fetched));
       if ('code' in found) {
         reasons.push({ leaf, code: found.code });
-        if (found.own !== undefined) disagreements.push({ leaf, code: found.code, own: found.own, claimed: found.claimed });
+        if (found.own !== undefined)
+          disagreements.push({ leaf, code: found.code, own: found.own, claimed: found.claimed });
         accepted.push(undefined);
         continue;
       }

@@ -23,7 +23,7 @@ export function serverBlocks(url: string): Blocks {
       if (!response.ok) throw new Error(`the server's block door answered ${response.status}`);
       const car = Buffer.from(await response.arrayBuffer());
       if (!car.subarray(0, carHeader.byteLength).equals(carHeader)) throw new Error('the block door answered no CAR');
-      for (let at = carHeader.byteLength; at < car.byteLength; ) {
+      for (let at = carHeader.byteLength; at < car.byteLength;) {
         const section = parseSection(car, at);
         if (section === undefined || section === 'cut') throw new Error('the CAR of the block door is cut short');
         found.set(toHex(section.digest), car.subarray(section.start, section.end));

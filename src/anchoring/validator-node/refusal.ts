@@ -54,8 +54,7 @@ export type LeafCode = (typeof leafCodes)[number];
 export type BatchCode = (typeof batchCodes)[number];
 
 export type Reason =
-  | { readonly leaf: number; readonly code: LeafCode }
-  | { readonly leaf?: undefined; readonly code: BatchCode };
+  { readonly leaf: number; readonly code: LeafCode } | { readonly leaf?: undefined; readonly code: BatchCode };
 
 /** A signed refusal. */
 export interface Refusal {

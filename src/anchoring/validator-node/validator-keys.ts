@@ -37,7 +37,8 @@ export interface ValidatorDescription {
 
 /** @param secret 32 bytes. */
 export async function validatorKeys(name: string, secret: Uint8Array): Promise<ValidatorKeys> {
-  const derive = (label: string) => new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), `mooring/${label}`, 32));
+  const derive = (label: string) =>
+    new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), `mooring/${label}`, 32));
   return {
     name,
     attesting: privateKeyFrom(secret, 'validator'),

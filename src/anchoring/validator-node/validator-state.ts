@@ -16,6 +16,8 @@ interface StateFile {
   /** Pinned with the first statement. */
   readonly origin?: string;
   readonly last?: SignedHead;
+  /** Public key of the log, c2sp.org/signed-note form: pinned when it was first asked for. */
+  readonly logKey?: string;
 }
 
 export class ValidatorState {
@@ -43,10 +45,21 @@ export class ValidatorState {
     return this.state.origin;
   }
 
+  get logKey(): string | undefined {
+    return this.state.logKey;
+  }
+
+  pinLogKey(logKey: string): Promise<void> {
+    return this.write({ ...this.state, logKey });
+  }
+
   /** Durable when it resolves. Heads only grow. */
-  async remember(origin: string, head: SignedHead): Promise<void> {
+  remember(origin: string, head: SignedHead): Promise<void> {
     const last = this.state.last !== undefined && this.state.last.size >= head.size ? this.state.last : head;
-    const next: StateFile = { origin, last };
+    return this.write({ ...this.state, origin, last });
+  }
+
+  private async write(next: StateFile): Promise<void> {
     if (JSON.stringify(next) === JSON.stringify(this.state)) return;
     const handle = await open(`${this.file}.new`, 'w', 0o600);
     try {

@@ -24,6 +24,8 @@ export interface Snapshot {
   readonly validator: Validator;
   readonly profileSet: ProfileSet;
   readonly receipts: Receipts;
+  /** Uploaded definitions among them, as stored. */
+  readonly uploads: readonly CanonicalResource[];
 }
 
 /** @param changed resource types of what was put or removed. */
@@ -113,6 +115,7 @@ export class ActiveDefinitions {
     return {
       definitions,
       terminology,
+      uploads,
       get validator() {
         return (validator ??= underPolicy(createValidator({ definitions, terminology }), options));
       },

@@ -135,7 +135,9 @@ async function prepareTarget(
     mode: kind === 'create' ? 'create' : 'update',
     unknownProfile: services.config.unknownProfile,
   } as const;
-  const found = validator.settle ? await validator.settle(linked, settings) : validator.validate(linked, settings);
+  // Labels that stay from the version before are judged too: the receipt is of what is stored, as every validator finds it.
+  const judged = withLabels(linked, resource.meta?.security);
+  const found = validator.settle ? await validator.settle(judged, settings) : validator.validate(judged, settings);
   const { place } = operation;
   refuseInvalid(found, place, resourceType, problems);
   const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.extract(resource);
@@ -163,7 +165,7 @@ async function prepareTarget(
     // Its time is not known before the commit.
     services.consents?.check({ ...resource, meta: { ...resource.meta, lastUpdated: undefined } });
   }
-  const receipt = services.receiptOf?.(linked, found) ?? { level: 1 as const };
+  const receipt = services.receiptOf?.(judged, found) ?? { level: 1 as const };
   let text: JsonText | undefined;
   const draft: Draft = {
     resourceType,
@@ -296,4 +298,10 @@ async function deletion(
     attributes,
     level,
   };
+}
+
+/** `resource` with the security labels that its stored form has. */
+function withLabels(resource: Resource, security: NonNullable<Resource['meta']>['security']): Resource {
+  if (security === undefined || security === resource.meta?.security) return resource;
+  return { ...resource, meta: { ...resource.meta, security } };
 }
