@@ -49,9 +49,15 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
     openSqliteCatalog(config.catalog.file),
     openLocalBlockStore(config.blocks.folder),
   ]);
-  const accessFolder = path.join(config.dataDir, 'access');
-  const noted = await notedAccessHead(catalog, keyRing);
-  const accessLog = await openFileAccessLog(accessFolder, keyRing.derive('access'), undefined, noted);
+  let accessLog: AccessLog;
+  try {
+    const noted = await notedAccessHead(catalog, keyRing);
+    const folder = path.join(config.dataDir, 'access');
+    accessLog = await openFileAccessLog(folder, keyRing.derive('access'), undefined, noted);
+  } catch (error) {
+    await Promise.all([blocks.close(), catalog.close()]);
+    throw error;
+  }
   const blinder = new Blinder(keyRing.derive('index'));
   const headers = new HeaderCodec(keyRing.derive('header'));
   const vault = new Vault({ keyRing, storedKey: (compartment) => catalog.compartmentKey(compartment) });
