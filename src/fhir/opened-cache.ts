@@ -13,10 +13,16 @@ interface Opened {
   header?: Header;
   text?: JsonText;
   sizeBytes: number;
+  /** In the cache still: rows keep their entry longer. */
+  isKept: boolean;
 }
 
 /** What an entry costs beside its text. */
 const overheadBytes = 1024;
+
+/** A row remembers its entry: an answer asks for the same header again and again. */
+const entryOfRow = Symbol('opened');
+type Row = VersionRow & { [entryOfRow]?: Opened };
 
 export class OpenedCache {
   private readonly entries = new Map<string, Opened>();
@@ -30,13 +36,13 @@ export class OpenedCache {
   /** The opened header of a version. */
   header(row: VersionRow): Header {
     if (row.block === undefined) return this.records.header(row);
-    const entry = this.entry(row.block);
+    const entry = this.entry(row);
     return (entry.header ??= this.records.header(row));
   }
 
   /** The text of a version, or undefined when it is not at hand. */
   peek(row: VersionRow): JsonText | undefined {
-    return row.block === undefined ? undefined : this.entry(row.block).text;
+    return row.block === undefined ? undefined : this.entry(row).text;
   }
 
   /** The text of a version, fetched and opened when it is not at hand. Call only after the decision that it may be read. */
@@ -44,35 +50,41 @@ export class OpenedCache {
     const known = this.peek(row);
     if (known !== undefined) return known;
     const text = new JsonText(await this.records.open(row));
-    if (row.block !== undefined) this.keep(row.block, text);
+    this.put(row, text);
     return text;
   }
 
-  /** Takes in what was just written. */
+  /** Takes in what was just written or opened. */
   put(row: VersionRow, text: JsonText): void {
-    if (row.block !== undefined) this.keep(row.block, text);
-  }
-
-  /** Forgets everything (erasure, rotation of keys). */
-  clear(): void {
-    this.entries.clear();
-    this.sizeBytes = 0;
-  }
-
-  private keep(digest: Uint8Array, text: JsonText): void {
-    const entry = this.entry(digest);
-    if (entry.text !== undefined || text.bytes.length > this.maxBytes / 8) return;
+    if (row.block === undefined || text.bytes.length > this.maxBytes / 8) return;
+    const entry = this.entry(row);
+    if (entry.text !== undefined) return;
     entry.text = new JsonText(ownMemory(text.bytes));
     entry.sizeBytes += text.bytes.length;
     this.sizeBytes += text.bytes.length;
     this.shrink();
   }
 
-  private entry(digest: Uint8Array): Opened {
+  /** Forgets everything (erasure, rotation of keys). */
+  clear(): void {
+    for (const entry of this.entries.values()) drop(entry);
+    this.entries.clear();
+    this.sizeBytes = 0;
+  }
+
+  private entry(row: Row): Opened {
+    const known = row[entryOfRow];
+    if (known?.isKept) return known;
+    const entry = this.entryOf(row.block!);
+    row[entryOfRow] = entry;
+    return entry;
+  }
+
+  private entryOf(digest: Uint8Array): Opened {
     const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
     let entry = this.entries.get(key);
     if (entry === undefined) {
-      entry = { sizeBytes: overheadBytes };
+      entry = { sizeBytes: overheadBytes, isKept: true };
       this.sizeBytes += overheadBytes;
     } else {
       this.entries.delete(key);
@@ -83,12 +95,21 @@ export class OpenedCache {
   }
 
   private shrink(): void {
+    if (this.sizeBytes <= this.maxBytes) return;
     for (const [key, entry] of this.entries) {
-      if (this.sizeBytes <= this.maxBytes) return;
       this.entries.delete(key);
       this.sizeBytes -= entry.sizeBytes;
+      drop(entry);
+      if (this.sizeBytes <= this.maxBytes) return;
     }
   }
+}
+
+/** Lets go of what the entry holds: a row that is kept elsewhere must not keep it. */
+function drop(entry: Opened): void {
+  entry.isKept = false;
+  entry.header = undefined;
+  entry.text = undefined;
 }
 
 /** Bytes in memory of their own: a small piece of a shared pool would keep all of the pool. */

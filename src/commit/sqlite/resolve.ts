@@ -4,6 +4,7 @@
  */
 import type { Term } from '../../base/ids.js';
 import type { Plan } from '../../fhir/search/plan.js';
+import { Sql } from './compile.js';
 import type { Connection, Row } from './connection.js';
 import type { Estimate, Estimates } from './estimates.js';
 
@@ -148,9 +149,17 @@ function leafAt({ db, leafCount }: ResolveServices, time: number): number {
   return found === undefined ? leafCount : (found[0] as number);
 }
 
+/** Names that one statement asks for at most. */
+const mostNames = 128;
+
 function ridsOf(db: Connection, names: readonly Term[]): number[] {
-  const statement = db.prepare('SELECT rid FROM resource WHERE name = ?');
-  return numbers(names.flatMap((name) => statement.get([name]) ?? []).map((rid) => [rid]));
+  const rids: number[] = [];
+  for (let at = 0; at < names.length; at += mostNames) {
+    const sql = new Sql().add('SELECT group_concat(rid) FROM resource WHERE ');
+    sql.oneOf('name', names.slice(at, at + mostNames));
+    rids.push(...numberList(db.prepare(sql.text).get(sql.parameters)![0]));
+  }
+  return rids;
 }
 
 function pidsOf(db: Connection, params: readonly Term[]): number[] {

@@ -49,6 +49,7 @@ interface Answer extends Matches {
 
 export class Searcher {
   private readonly estimates: Estimates;
+  private prepared = new WeakMap<Plan, { asOf: number; leafCount: number; prepared: Prepared | undefined }>();
 
   /** @param scanLimit candidates that one search may look at. */
   constructor(
@@ -61,6 +62,7 @@ export class Searcher {
 
   /** To be called when the index of earlier versions changed. */
   forget(): void {
+    this.prepared = new WeakMap();
     this.estimates.forget();
   }
 
@@ -87,8 +89,17 @@ export class Searcher {
     return this.walk(driver, window, limit, run, ({ found }) => Math.min(found, limit));
   }
 
+  /** A plan that is asked again before anything was written is as it was. */
   private prepare(plan: Plan, asOf: number): Prepared | undefined {
     const { leafCount } = this.head();
+    const known = this.prepared.get(plan);
+    if (known !== undefined && known.asOf === asOf && known.leafCount === leafCount) return known.prepared;
+    const prepared = this.prepareNew(plan, asOf, leafCount);
+    this.prepared.set(plan, { asOf, leafCount, prepared });
+    return prepared;
+  }
+
+  private prepareNew(plan: Plan, asOf: number, leafCount: number): Prepared | undefined {
     const find = (condition: Condition, limit: number) => this.find(condition, limit, asOf, leafCount);
     const condition = resolve({ db: this.db, estimates: this.estimates, leafCount, find }, plan);
     return condition.kind === 'none' ? undefined : withBounds(condition, leafCount);

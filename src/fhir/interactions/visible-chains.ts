@@ -5,7 +5,7 @@
  * through is visible, link by link. Many matches are looked at together, and what they refer to is decided once.
  */
 import type { Term } from '../../base/ids.js';
-import type { VersionRow } from '../../commit/catalog.js';
+import type { LinkOf, VersionRow } from '../../commit/catalog.js';
 import type { Principal } from '../../consent/gate.js';
 import { mayRead } from '../access.js';
 import type { Plan } from '../search/plan.js';
@@ -80,6 +80,7 @@ export class VisibleChains {
 
   private async leadingTo(plan: LinkTo, rows: readonly VersionRow[]): Promise<readonly VersionRow[]> {
     const links = await visibleLinks(this.services, this.principal, rows, plan.params);
+    await this.acceptOnlyTargets(plan.target, rows, links);
     const decided = await this.decidedTargets(
       plan.target,
       links.map(({ target }) => target),
@@ -88,10 +89,39 @@ export class VisibleChains {
     return rows.filter(({ leafIndex }) => held.has(leafIndex));
   }
 
-  /** For each of `targets`: whether it is visible, matches `plan`, and the chains of `plan` hold for it. */
-  private async decidedTargets(plan: Plan, targets: readonly Term[]): Promise<ReadonlyMap<string, boolean>> {
+  /**
+   * A version that was found and has one link leads to a match: whether that is visible is all that is left to decide. Not so for a version that is
+   * seen in part, which may have other links.
+   */
+  private async acceptOnlyTargets(plan: Plan, rows: readonly VersionRow[], links: readonly LinkOf[]): Promise<void> {
+    const decided = this.decidedFor(plan);
+    const byLeaf = new Map<number, Term | undefined>();
+    for (const { leafIndex, target } of links) {
+      const other = byLeaf.get(leafIndex);
+      const isOnly = !byLeaf.has(leafIndex) || (other !== undefined && keyOf(other) === keyOf(target));
+      byLeaf.set(leafIndex, isOnly ? target : undefined);
+    }
+    const targets = new Map<string, Term>();
+    for (const row of rows) {
+      const target = byLeaf.get(row.leafIndex);
+      if (target === undefined || decided.has(keyOf(target))) continue;
+      if (this.services.opened.header(row).attributes.elementLabels === undefined) targets.set(keyOf(target), target);
+    }
+    if (targets.size === 0) return;
+    const current = await this.services.catalog.currentOf([...targets.values()], this.asOf);
+    for (const key of targets.keys()) decided.set(key, false);
+    for (const row of await this.visibleAmong(current, plan, plan)) decided.set(keyOf(row.resource), true);
+  }
+
+  private decidedFor(plan: Plan): Map<string, boolean> {
     const decided = this.targets.get(plan) ?? new Map<string, boolean>();
     this.targets.set(plan, decided);
+    return decided;
+  }
+
+  /** For each of `targets`: whether it is visible, matches `plan`, and the chains of `plan` hold for it. */
+  private async decidedTargets(plan: Plan, targets: readonly Term[]): Promise<ReadonlyMap<string, boolean>> {
+    const decided = this.decidedFor(plan);
     const fresh = targets.filter((target) => {
       const key = keyOf(target);
       return !decided.has(key) && decided.set(key, false);

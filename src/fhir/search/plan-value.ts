@@ -78,7 +78,8 @@ function planValue(
       );
     }
     case 'date':
-      return planDate(blinder, dateElement(selection), value, clock.now());
+      // Only `ap` asks for the time: a plan that asked for it is not kept (remembered.ts).
+      return planDate(blinder, dateElement(selection), value, value.comparator === 'ap' ? clock.now() : 0);
     case 'number':
       return planNumber(blinder, key, value);
     case 'quantity':

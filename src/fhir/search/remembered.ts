@@ -5,7 +5,7 @@
  * a parameter has to be opened, and so may differ next time, is not kept.
  */
 import { Recent } from '../../vault/recent.js';
-import type { SearchContext } from './context.js';
+import type { SearchContext, SearchTerminology } from './context.js';
 import type { SearchParameters } from './parameters.js';
 import { parseSearch, type Handling, type QueryParameters, type SearchQuery } from './query.js';
 
@@ -64,18 +64,24 @@ function watched(context: SearchContext, watch: { isLasting: boolean }): SearchC
         return context.clock.now();
       },
     },
-    ...(terminology === undefined
-      ? {}
-      : {
-          get terminology() {
-            forget();
-            return terminology;
-          },
-        }),
+    ...(terminology === undefined ? {} : { terminology: watchedTerminology(terminology, forget) }),
     opens: (parameter) => {
       const opens = context.opens?.(parameter) === true;
       if (opens) forget();
       return opens;
+    },
+  };
+}
+
+function watchedTerminology(terminology: SearchTerminology, forget: () => void): SearchTerminology {
+  return {
+    expand(valueSet) {
+      forget();
+      return terminology.expand(valueSet);
+    },
+    related(system, code, direction) {
+      forget();
+      return terminology.related(system, code, direction);
     },
   };
 }
