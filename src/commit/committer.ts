@@ -143,11 +143,11 @@ export class Committer {
   /** A wrong version number, or one resource twice, would break the log: it is a defect of the procedure. */
   private async checkVersions(drafts: readonly Draft[], state: GroupState): Promise<void> {
     const seen = new Set<string>();
-    for (const { resourceType, id, versionId } of drafts) {
+    for (const { resourceType, id, versionId, isNew } of drafts) {
       const reference = `${resourceType}/${id}`;
       if (seen.has(reference)) throw new Error(`${reference} is drafted twice in one entry`);
       seen.add(reference);
-      const current = await state.current(this.services.names.resource(resourceType, id));
+      const current = isNew ? undefined : await state.current(this.services.names.resource(resourceType, id));
       const expected = (current?.versionId ?? 0) + 1;
       if (versionId !== expected)
         throw new Error(`${reference} is drafted as version ${versionId}, expected ${expected}`);

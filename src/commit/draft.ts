@@ -13,6 +13,8 @@ export interface Draft {
   /** One more than the current version's, 1 when there is none; a deletion counts. */
   readonly versionId: number;
   readonly isDeleted: boolean;
+  /** The id was made for this very draft (a random UUID), so nothing can have it yet: the look at the state is left out. */
+  readonly isNew?: boolean;
   /**
    * The final JSON bytes, with `meta.versionId` and `meta.lastUpdated`. Not called for a deletion; called again when the commit is tried again.
    * @param lastUpdated milliseconds since 1970.

@@ -4,8 +4,9 @@
  * Room is written ahead as zeros: a write into room that is there already changes no metadata, and syncing it costs a third. Closing gives
  * what is left of the room back; a crash leaves zeros behind the last write.
  */
-import { constants, write } from 'node:fs';
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { writeAll } from '../base/write-all.js';
 
 /** Room that is written ahead at once. */
 const roomBytes = 256 * 1024;
@@ -42,10 +43,10 @@ export class DurableFile {
   async append(bytes: Buffer): Promise<void> {
     const end = this.endBytes + bytes.byteLength;
     if (end <= this.reservedBytes) {
-      await this.write(bytes, this.endBytes);
+      await writeAll(this.handle.fd, bytes, this.endBytes);
     } else {
       const reserved = end + roomBytes;
-      await this.write(Buffer.concat([bytes, Buffer.alloc(roomBytes)]), this.endBytes);
+      await writeAll(this.handle.fd, Buffer.concat([bytes, Buffer.alloc(roomBytes)]), this.endBytes);
       this.reservedBytes = reserved;
     }
     this.endBytes = end;
@@ -57,18 +58,5 @@ export class DurableFile {
     } finally {
       await this.handle.close();
     }
-  }
-
-  private write(bytes: Buffer, at: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const next = (done: number) => {
-        write(this.handle.fd, bytes, done, bytes.byteLength - done, at + done, (error, written) => {
-          if (error !== null) return reject(error);
-          if (written === 0) return reject(new Error('the file takes no more bytes'));
-          return done + written < bytes.byteLength ? next(done + written) : resolve();
-        });
-      };
-      next(0);
-    });
   }
 }

@@ -1,26 +1,30 @@
 /**
  * BlockStore in a folder of segment files, each a CAR (version 1), so that what is there can be exported as it is.
  *
- * `put` calls that arrive together share one write and one fdatasync. A crash leaves at most a torn tail, which the next start cuts off.
+ * `put` calls that arrive together share one write, durable when it returns. A crash leaves at most a torn tail, which the next start cuts off.
  * Small blocks are read at once, like the catalog's pages: handing the read to the thread pool costs several times what the read does.
  * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
-import { read, readSync } from 'node:fs';
+import { constants, read, readSync } from 'node:fs';
 import { mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
+import { writeAll } from '../base/write-all.js';
 import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, type SealedBlock } from './block-store.js';
 import { BlockTable, type BlockPlace } from './block-table.js';
 import { carHeader } from './car-format.js';
 import { cidBytes, cidText } from './cid.js';
 import { lockFolder, type FolderLock } from './folder-lock.js';
 import { OpenFiles } from './open-files.js';
-import { blocksIn, layOut, unavailable, writeHole, writeWhole, type PlacedBlock } from './segment-file.js';
+import { blocksIn, layOut, unavailable, writeHole, type PlacedBlock } from './segment-file.js';
 import { dropSummary, loadSegment, summaryRecord, writeSummary } from './segment-scan.js';
 
 /** Varint and CID in front of a block, as a rule. */
 const sectionHeadBytes = cidBytes + 2;
+
+/** How the segment that grows is opened: what was written survives power loss when the write returns. */
+const durable = constants.O_RDWR | constants.O_DSYNC;
 
 /** Blocks up to this size are read without the thread pool. */
 const readAtOnceBytes = 64 * 1024;
@@ -84,7 +88,7 @@ export class LocalBlockStore implements BlockStore {
     for (const number of numbers) await this.load(number, number === numbers.at(-1));
     this.newest = numbers.at(-1) ?? 0;
     if (this.newest === 0) await this.beginSegment();
-    else this.tail = await open(this.fileOf(this.newest), 'r+');
+    else this.tail = await open(this.fileOf(this.newest), durable);
   }
 
   put(blocks: readonly SealedBlock[]): Promise<void> {
@@ -152,7 +156,7 @@ export class LocalBlockStore implements BlockStore {
 
   private async beginSegment(): Promise<void> {
     const number = this.newest + 1;
-    const handle = await open(this.fileOf(number), 'w+');
+    const handle = await open(this.fileOf(number), durable | constants.O_CREAT | constants.O_TRUNC);
     await handle.writeFile(carHeader);
     await handle.sync();
     const folder = await open(this.folder, 'r');
@@ -212,8 +216,7 @@ export class LocalBlockStore implements BlockStore {
     const start = segment.sizeBytes;
     const { bytes, places, end } = layOut(blocks, this.newest, start);
     try {
-      await writeWhole(this.tail!, bytes, start);
-      await this.tail!.datasync();
+      await writeAll(this.tail!.fd, bytes, start);
     } catch (error) {
       // The tail is cut off; if even that fails, the next write takes its place.
       await this.tail!.truncate(start).catch(() => undefined);

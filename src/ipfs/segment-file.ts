@@ -1,6 +1,7 @@
 /** What is done to a single segment file: lay blocks out, write them, make holes, list. */
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { BlockDigest } from '../base/ids.js';
+import { writeAll } from '../base/write-all.js';
 import { BlockStoreUnavailable, type SealedBlock } from './block-store.js';
 import type { BlockPlace } from './block-table.js';
 import { hole, sectionHead } from './car-format.js';
@@ -29,21 +30,12 @@ export function layOut(
   return { bytes: Buffer.concat(pieces), places, end };
 }
 
-/** Writes all of `bytes`, in as many pieces as the system takes. */
-export async function writeWhole(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
-    if (bytesWritten === 0) throw new Error('the file takes no more bytes');
-    done += bytesWritten;
-  }
-}
-
 /** Overwrites the block at `place`, durably, with one that says nothing. A crash half-way leaves a block that does not match its CID. */
 export async function writeHole(file: string, place: BlockPlace): Promise<void> {
   const filler = hole(place.length);
   const handle = await open(file, 'r+');
   try {
-    await writeWhole(handle, Buffer.concat([filler.digest, filler.bytes]), place.offset - 32);
+    await writeAll(handle.fd, Buffer.concat([filler.digest, filler.bytes]), place.offset - 32);
     await handle.datasync();
   } finally {
     await handle.close();

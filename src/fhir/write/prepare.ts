@@ -172,6 +172,7 @@ async function prepareTarget(
     id,
     versionId,
     isDeleted: false,
+    isNew: operation.interaction === 'create',
     render: (lastUpdated) => (text = new JsonText(content.render(lastUpdated))).bytes,
     resource,
     terms,
