@@ -7,7 +7,7 @@ import type { KeyObject } from 'node:crypto';
 import type { BlockDigest, Term } from '../base/ids.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
 import type { KeyRing } from './key-ring.js';
-import { KeyUnavailable } from './key-ring.js';
+import { KeyUnavailable, masterWrapBytes } from './key-ring.js';
 import { unwrapKey, wrapKey, wrappingKey } from './key-wrap.js';
 import { randomBytes } from './random.js';
 import { Recent } from './recent.js';
@@ -104,11 +104,39 @@ export class Vault {
 
   /** The data key out of the first wrap that opens. */
   async dataKey(keyWraps: readonly WrappedFor[]): Promise<Uint8Array> {
+    let hasKey = false;
     for (const { compartment, wrapped } of keyWraps) {
       const key = this.cached(compartment) ?? (await this.load(compartment));
-      if (key !== undefined) return unwrapKey(key, wrapped);
+      if (key === undefined) continue;
+      hasKey = true;
+      const opened = unwrapped(key, wrapped) ?? (await this.openWithOthers(compartment, wrapped));
+      if (opened !== undefined) return opened;
     }
-    throw new KeyUnavailable('no compartment of this version has a key any more');
+    throw new KeyUnavailable(
+      hasKey ? 'a wrapped key does not open' : 'no compartment of this version has a key any more',
+    );
+  }
+
+  /**
+   * The wrap of a data key anew, under the compartment's newest key; undefined when that is what wraps it, or the compartment has no key.
+   * @throws KeyUnavailable when no key of the compartment opens it.
+   */
+  async rewrap({ compartment, wrapped }: WrappedFor): Promise<WrappedFor | undefined> {
+    const key = this.cached(compartment) ?? (await this.load(compartment));
+    if (key === undefined || unwrapped(key, wrapped) !== undefined) return undefined;
+    const dataKey = await this.openWithOthers(compartment, wrapped);
+    if (dataKey === undefined) throw new KeyUnavailable('a wrapped key does not open with any key of its compartment');
+    return { compartment, wrapped: wrapKey((await this.load(compartment))!, dataKey) };
+  }
+
+  /** While keys are rotated a compartment has several; what is remembered may also be older than what is stored. */
+  private async openWithOthers(compartment: Term, wrapped: Uint8Array): Promise<Uint8Array | undefined> {
+    const stored = await this.services.storedKey(compartment);
+    for (const wrap of masterWraps(stored)) {
+      const opened = unwrapped(this.keyFrom(wrap), wrapped);
+      if (opened !== undefined) return opened;
+    }
+    return undefined;
   }
 
   private cached(compartment: Term): KeyObject | undefined {
@@ -118,10 +146,15 @@ export class Vault {
   private async load(compartment: Term): Promise<KeyObject | undefined> {
     const wrapped = await this.services.storedKey(compartment);
     if (wrapped === undefined) return undefined;
-    const bytes = this.services.keyRing.unwrap(wrapped);
+    const key = this.keyFrom(wrapped.subarray(0, masterWrapBytes));
+    this.keys.set(nameOf(compartment), key);
+    return key;
+  }
+
+  private keyFrom(wrap: Uint8Array): KeyObject {
+    const bytes = this.services.keyRing.unwrap(wrap);
     const key = wrappingKey(bytes);
     bytes.fill(0);
-    this.keys.set(nameOf(compartment), key);
     return key;
   }
 
@@ -161,6 +194,23 @@ export class FreshKeys {
   /** Makes these keys part of the earlier set. */
   join(): void {
     for (const [name, made] of this.byName) this.earlier?.byName.set(name, made);
+  }
+}
+
+/** The wraps of a compartment's key that are stored, newest first: one, but while keys are rotated. */
+export function masterWraps(stored: Uint8Array | undefined): Uint8Array[] {
+  if (stored === undefined) return [];
+  return Array.from({ length: stored.byteLength / masterWrapBytes }, (_, index) =>
+    stored.subarray(index * masterWrapBytes, (index + 1) * masterWrapBytes),
+  );
+}
+
+function unwrapped(key: KeyObject, wrapped: Uint8Array): Uint8Array | undefined {
+  try {
+    return unwrapKey(key, wrapped);
+  } catch (error) {
+    if (error instanceof KeyUnavailable) return undefined;
+    throw error;
   }
 }
 
