@@ -25,8 +25,13 @@ export class Blinder {
   /**
    * @param indexKey 32 bytes, `keyRing.derive('index')`.
    * @param cacheSize how many terms are remembered at most (codes, names and days repeat), about 150 bytes each.
+   * @param names blinds what holds no U+0000, names of resources and types: they keep their terms when the index key is rotated.
    */
-  constructor(indexKey: Uint8Array, cacheSize = 40_000) {
+  constructor(
+    indexKey: Uint8Array,
+    cacheSize = 40_000,
+    private readonly names?: Blinder,
+  ) {
     if (indexKey.byteLength !== digestBytes) throw new RangeError('an index key has 32 bytes');
     indexKey.forEach((byte, index) => {
       this.inner[index] ^= byte;
@@ -50,6 +55,7 @@ export class Blinder {
   private termText(text: string): string {
     const known = this.known.get(text);
     if (known !== undefined) return known;
+    if (this.names !== undefined && !text.includes('\u0000')) return this.names.termText(text);
     const term = this.hmac(text).slice(0, termBytes);
     if (text.length <= cachedTextLength) this.known.set(text, term);
     return term;

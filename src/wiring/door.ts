@@ -15,7 +15,7 @@ import type { ErasureParts } from '../fhir/operations/erase.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
 import { Memberships } from '../fhir/memberships.js';
-import { createExtractor } from '../fhir/search/extract.js';
+import { rotatingExtractor } from '../fhir/search/rotating-extractor.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import { createParameters, type SearchParameters } from '../fhir/search/parameters.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
@@ -120,7 +120,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     names,
     opened,
     search,
-    extractor: createExtractor(search),
+    extractor: rotatingExtractor(search, storage.blinder),
     cursors: new Cursors(keyRing.derive('cursor')),
     validator: definitions.validator,
     gate: consent.gate,

@@ -11,6 +11,8 @@ import type { Config } from '../config.js';
 import type { BlockStore } from '../ipfs/block-store.js';
 import { openLocalBlockStore } from '../ipfs/local-block-store.js';
 import { Blinder } from '../vault/blinder.js';
+import { IndexBlinder } from '../vault/index-blinder.js';
+import { indexKeysOf } from '../commit/rotate-index.js';
 import { openKeyRing } from '../vault/file-key-ring.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { Names } from '../vault/names.js';
@@ -24,7 +26,7 @@ export interface Storage {
   readonly blocks: BlockStore;
   readonly accessLog: AccessLog;
   readonly vault: Vault;
-  readonly blinder: Blinder;
+  readonly blinder: IndexBlinder;
   readonly names: Names;
   readonly headers: HeaderCodec;
   readonly records: Records;
@@ -58,7 +60,8 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
     await Promise.all([blocks.close(), catalog.close()]);
     throw error;
   }
-  const blinder = new Blinder(keyRing.derive('index'));
+  const nameBlinder = new Blinder(keyRing.derive('names'));
+  const blinder = new IndexBlinder(keyRing, nameBlinder, await indexKeysOf(catalog));
   const headers = new HeaderCodec(keyRing.derive('header'));
   const vault = new Vault({ keyRing, storedKey: (compartment) => catalog.compartmentKey(compartment) });
   return {
@@ -68,7 +71,7 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
     accessLog,
     vault,
     blinder,
-    names: new Names(blinder),
+    names: new Names(nameBlinder),
     headers,
     records: new Records({ blocks, vault, headers }),
     async close() {

@@ -48,6 +48,8 @@ export interface Extracted {
 }
 
 export interface Extractor {
+  /** Changes when what is extracted changes (rotation of the index key): what was extracted before must not be committed after. */
+  readonly epoch?: number;
   extract(resource: Resource): Extracted;
 }
 

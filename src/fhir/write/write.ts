@@ -27,8 +27,9 @@ export async function write(
 ): Promise<Written[]> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const facts = new Facts(services.catalog);
+    const { epoch } = services.extractor;
     const prepared = await prepare(services, facts, context, operations);
-    const committed = await commit(services, context, facts, prepared);
+    const committed = await commit(services, context, facts, prepared, epoch);
     if (committed === undefined) continue;
     await settle(services, context, prepared, committed);
     return written(services, prepared, committed);
@@ -36,12 +37,13 @@ export async function write(
   throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
 }
 
-/** @returns undefined when a fact no longer holds. */
+/** @returns undefined when a fact no longer holds, or terms have another key by now. */
 async function commit(
   services: WriteServices,
   context: Context,
   facts: Facts,
   prepared: readonly Prepared[],
+  epoch: number | undefined,
 ): Promise<Committed | undefined> {
   const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
   const recorded = recordWrite(services, context, prepared);
@@ -51,7 +53,9 @@ async function commit(
   }
   const [committed] = await Promise.all([
     services.committer.submit<Committed | undefined>(async (state) =>
-      (await facts.hold(state)) ? { drafts, result: (done) => done } : { drafts: [], result: () => undefined },
+      services.extractor.epoch === epoch && (await facts.hold(state))
+        ? { drafts, result: (done) => done }
+        : { drafts: [], result: () => undefined },
     ),
     recorded,
   ]);
