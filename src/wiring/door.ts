@@ -29,6 +29,7 @@ import type { Network } from './network.js';
 import { SealingThread } from './sealing/sealing-thread.js';
 import { launchDesk, openSmart } from './smart.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
+import { Rotations } from './rotations.js';
 import type { Storage } from './storage.js';
 
 export interface Door {
@@ -108,6 +109,15 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   // What a crash left undone.
   void finishErasures(storage).catch((error: unknown) => reportDefect('erasure', error));
 
+  const rotations = new Rotations({
+    ...storage,
+    committer,
+    search,
+    graceMs: 0,
+    onProblem: (error) => reportDefect('rotation', error),
+  });
+  await rotations.resume();
+
   const services: FhirServices = {
     config: fhirConfig(config, baseUrl),
     clock,
@@ -141,6 +151,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       definitions,
       proofs: anchoring.proofs,
       erasure,
+      rotations,
       consent: { desk: consent.desk, memberships },
       launches: launchDesk(config, smart, clock),
     }),
@@ -156,6 +167,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       if (!anchoring.logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
     },
     async close() {
+      await rotations.close();
       await committer.close();
       await contents.close();
       await Promise.all([anchoring.close(), consent.close(), smart.close()]);

@@ -66,7 +66,17 @@ export class TestServer {
 
   /** Stops the server and starts it again on the same folder (and another port). */
   async restart(): Promise<void> {
-    await this.server.close();
+    await this.halt();
+    await this.resume();
+  }
+
+  /** Stops the server, so that a test may look at its folder. */
+  halt(): Promise<void> {
+    return this.server.close();
+  }
+
+  /** Starts it again after `halt`. */
+  async resume(): Promise<void> {
     this.server = await createServer(testConfig(this.folder, this.env), logInto(this.logLines));
     this.token = await this.server.token();
   }

@@ -16,6 +16,7 @@ import { metaOperations } from './meta.js';
 import type { Operation } from './operation.js';
 import { possessionOperation } from './possession.js';
 import { proofOperations } from './proof.js';
+import { rotateKeysOperation, type RotationDesk } from './rotate-keys.js';
 import { terminologyOperations } from './terminology-operations.js';
 import { validateOperation } from './validate.js';
 
@@ -25,11 +26,19 @@ export interface OperationParts {
   readonly proofs?: ProofSource & PossessionSource;
   readonly erasure: ErasureParts;
   readonly consent: ConsentParts;
+  readonly rotations: RotationDesk;
   /** Absent: apps are launched by another authorization server. */
   readonly launches?: LaunchDesk;
 }
 
-export function doorOperations({ definitions, proofs, erasure, consent, launches }: OperationParts): Operation[] {
+export function doorOperations({
+  definitions,
+  proofs,
+  erasure,
+  consent,
+  rotations,
+  launches,
+}: OperationParts): Operation[] {
   return [
     validateOperation,
     everythingOperation,
@@ -42,6 +51,7 @@ export function doorOperations({ definitions, proofs, erasure, consent, launches
     ...metaOperations,
     eraseOperation(erasure),
     ...consentOperations(consent),
+    rotateKeysOperation(rotations),
     ...terminologyOperations(() => definitions.current),
     ...(launches === undefined ? [] : [launchContextOperation(launches)]),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),
