@@ -479,7 +479,22 @@ def check_inclusion(leaf, leaf_hash, anchor, head):
         raise Refused("the inclusion path does not fit leaf %d of %d" % (index, head["size"]))
     if root != head["root"]:
         raise Refused("the inclusion path leads to the root 0x%s, the anchored one is 0x%s" % (root.hex(), head["root"].hex()))
-    if leaf.text("kind") == "version" and index >= head["prevSize"]:
+    receipts = [anchor.hex("receipts", 32, str(part.get("valueString"))) for part in anchor.all("receipts")]
+    if index < head["prevSize"]:
+        if receipts:
+            raise Refused("another batch took the leaf in than the one of the receipts")
+        return
+    is_version = leaf.text("kind") == "version"
+    place, count = index - head["prevSize"], head["size"] - head["prevSize"]
+
+    def leads_from(entry):
+        return root_from_inclusion(sha256(b"\0", entry), place, count, receipts) == head["receiptsRoot"]
+
+    if not leads_from(leaf.hex("receipt", 32) if is_version else bytes(32)):
+        if leads_from(b"\xff" * 32):
+            raise Refused("the leaf is in the log, but the validators refused to attest it, or it was erased before")
+        raise Refused("the receipt's path does not lead to the attested receiptsRoot")
+    if is_version:
         if leaf.hex("profileSet", 32) != head["profileSet"]:
             raise Refused("the leaf and the attested batch name different ProfileSets")
         if leaf.number("level") < head["leastLevel"]:

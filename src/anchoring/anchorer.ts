@@ -262,9 +262,12 @@ export class Anchorer {
     return record;
   }
 
-  /** The 32-byte receipt entries that a batch's `receiptsRoot` is the root of, packed; undefined when they were lost. */
-  async receiptsOf(record: BatchRecord): Promise<Uint8Array | undefined> {
-    return this.#outbox.receipts(record.batch);
+  /** The receipt entries that a batch's `receiptsRoot` is the root of: 32 bytes a leaf, packed. */
+  async receiptsOf({ batch, statement, refused = [] }: BatchRecord): Promise<Uint8Array> {
+    const kept = await this.#outbox.receipts(batch);
+    if (kept !== undefined) return kept;
+    const { prevSize, size } = statement;
+    return (await this.#options.facts(prevSize, size, new Set(refused.map(({ leaf }) => leaf)))).receipts;
   }
 }
 

@@ -10,11 +10,12 @@ import type { Anchorer } from './anchorer.js';
 import { disclose, selects } from './disclosure.js';
 import { encodeLeaf, leafHash } from './leaf.js';
 import { openLeaf, type LeafSource, type OpenedContent } from './opened-leaf.js';
+import { receiptPath } from './receipt-path.js';
 import type { Parameters } from './parameters.js';
 import { toParameters } from './proof-parameters.js';
 import type { Anchor, Proof, ProofContent } from './proof.js';
 import type { TileStore } from './tile-store.js';
-import { checkContent, checkInclusion, checkLeaf, ProofRefused } from './verify-proof.js';
+import { checkContent, checkLeaf, checkPath, ProofRefused } from './verify-proof.js';
 
 export type { ProofHeader } from './opened-leaf.js';
 
@@ -52,13 +53,13 @@ export async function buildProof(
   // A tile was damaged.
   await source.tiles.rebuild();
   const again: Proof = { ...described, anchors: await findAnchors(source, row.leafIndex) };
-  for (const anchor of again.anchors) checkInclusion(again, anchor);
+  for (const anchor of again.anchors) checkPath(again, anchor);
   return toParameters(again);
 }
 
 function leadsToAnchors(proof: Proof): boolean {
   try {
-    for (const anchor of proof.anchors) checkInclusion(proof, anchor);
+    for (const anchor of proof.anchors) checkPath(proof, anchor);
     return true;
   } catch (error) {
     if (error instanceof ProofRefused) return false;
@@ -101,8 +102,10 @@ async function findAnchors({ anchorers, tiles }: ProofSource, leafIndex: number)
       if (record?.mined === undefined) continue;
       const { batch, statement, signatures, mined } = record;
       const inclusion = await tiles.inclusion(leafIndex, statement.size);
+      const receipts = receiptPath(await anchorer.receiptsOf(record), leafIndex - statement.prevSize);
       anchors.push({
         inclusion,
+        receipts,
         chainId: anchorer.chainId,
         contract: anchorer.contract,
         batch,

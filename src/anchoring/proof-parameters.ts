@@ -103,6 +103,7 @@ function anchorPart(anchor: Anchor): Part {
       groupPart('attestation', [textPart('validator', signer), textPart('r', r), textPart('vs', vs)]),
     ),
     ...anchor.inclusion.map((hash) => hexPart('inclusion', hash)),
+    ...anchor.receipts.map((hash) => hexPart('receipts', hash)),
   ]);
 }
 
@@ -110,6 +111,7 @@ function readAnchor(anchor: PartReader): Anchor {
   const head = anchor.group('head');
   return {
     inclusion: anchor.allBytes('inclusion', 32),
+    receipts: anchor.allBytes('receipts', 32),
     chainId: anchor.number('chainId'),
     contract: anchor.hex('contract', 20),
     batch: anchor.number('batch'),

@@ -39,6 +39,8 @@ export type ProofContent =
 export interface Anchor {
   /** Inclusion path of the leaf in the tree of `statement.size` leaves, from the leaf upwards. */
   readonly inclusion: readonly Uint8Array[];
+  /** Path of the leaf's receipt entry in the batch's receipts, when this batch took the leaf in. */
+  readonly receipts: readonly Uint8Array[];
   readonly chainId: number;
   /** Address of the AnchorLog. */
   readonly contract: Hex;

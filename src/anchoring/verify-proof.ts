@@ -12,6 +12,7 @@ import { buildElementTree } from './element-tree.js';
 import { encodeLeaf, hashUrl, leafHash, urlSaltOf } from './leaf.js';
 import { rootFromInclusion } from './merkle.js';
 import type { Anchor, Proof } from './proof.js';
+import { vouched } from './receipt-path.js';
 
 /** A call to a JSON-RPC endpoint: the `result`. @throws Error when there is none. */
 export type Rpc = (method: string, params: readonly unknown[]) => Promise<unknown>;
@@ -103,8 +104,8 @@ export function checkLeaf({ parts, leaf }: Proof): void {
     throw new ProofRefused(`the parts of the leaf hash to ${toHex(found)}, the proof says ${toHex(leaf)}`);
 }
 
-/** The path leads from the leaf to the anchored root, and the statement covers it. @throws ProofRefused */
-export function checkInclusion({ parts, leaf, leafIndex }: Proof, { statement, inclusion }: Anchor): void {
+/** The path leads from the leaf to the anchored root. @throws ProofRefused */
+export function checkPath({ leaf, leafIndex }: Proof, { statement, inclusion }: Anchor): void {
   const root = rootFromInclusion(leaf, leafIndex, statement.size, inclusion);
   if (root === undefined)
     throw new ProofRefused(
@@ -114,7 +115,22 @@ export function checkInclusion({ parts, leaf, leafIndex }: Proof, { statement, i
     throw new ProofRefused(
       `the inclusion path leads to the root 0x${toHex(root)}, the anchored root is ${statement.root}`,
     );
-  if (parts.kind === 'deletion' || leafIndex < statement.prevSize) return;
+}
+
+/** The leaf is in the log, and the statement that took it in vouches for it. @throws ProofRefused */
+export function checkInclusion(proof: Proof, anchor: Anchor): void {
+  checkPath(proof, anchor);
+  const { parts, leafIndex } = proof;
+  const { statement, receipts } = anchor;
+  if (leafIndex < statement.prevSize) {
+    if (receipts.length > 0) throw new ProofRefused('another batch took the leaf in than the one of the receipts');
+    return;
+  }
+  const found = vouched(parts, leafIndex, statement, receipts);
+  if (found === 'refused')
+    throw new ProofRefused('the leaf is in the log, but the validators refused to attest it, or it was erased before');
+  if (found === 'unknown') throw new ProofRefused("the receipt's path does not lead to the attested receiptsRoot");
+  if (parts.kind === 'deletion') return;
   if (`0x${toHex(parts.profileSetDigest)}` !== statement.profileSet)
     throw new ProofRefused('the leaf and the attested batch name different ProfileSets');
   if (parts.level < statement.leastLevel)
