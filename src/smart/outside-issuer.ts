@@ -31,7 +31,7 @@ const algorithms = [
 const keysMs = 600_000;
 const timeoutMs = 5_000;
 /** Tokens of others are asked about again after this time, however long they live. */
-const rememberedMs = 300_000;
+const rememberedMs = 60_000;
 
 export interface OutsideIssuerOptions {
   readonly url: string;
@@ -75,7 +75,7 @@ export class OutsideIssuer {
     this.keys ??= createRemoteJWKSet(new URL((await this.metadata()).jwks_uri), {
       cacheMaxAge: keysMs,
       timeoutDuration: timeoutMs,
-      cooldownDuration: 5_000,
+      cooldownDuration: 1_000,
     });
     try {
       const { payload } = await jwtVerify(token, this.keys, {

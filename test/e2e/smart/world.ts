@@ -143,7 +143,7 @@ export class SmartWorld {
   ): Promise<Tokens> {
     const { verifier, challenge } = pkce();
     const page = await this.toDecision(browser, { code_challenge: challenge, ...parameters }, user);
-    if (!page.text.includes('name="decision"'))
+    if (!page.text.includes('value="allow"'))
       throw new Error(`no decision is asked: ${page.status} ${page.url} ${page.text}`);
     const scope = [...page.text.matchAll(/name="scope" value="([^"]+)"/g)].map(([, found]) => unescaped(found));
     const patient = /name="patient" value="([^"]+)"/.exec(page.text)?.[1];
