@@ -5,31 +5,44 @@ import { isInScope, mayRead } from '../access.js';
 import { noteDenied } from '../denials.js';
 import type { Context } from '../request.js';
 import { revincludePlan, type Include } from '../search/include.js';
+import type { Plan } from '../search/plan.js';
+import { tooCostly } from '../search/problems.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { stillMatches, visibleLinks } from './partial-match.js';
+import type { MatchQuery } from './visible-rows.js';
 
 /** Included resources of one page at most. */
 const mostIncluded = 5_000;
 /** How far `:iterate` goes. */
 const mostRounds = 8;
 
-/** What a page brings along beside its matches, each resource once, as far as the principal may see it. */
+/**
+ * What a page brings along beside its matches, each resource once, as far as the principal may see it.
+ * @param elsewhere what it finds has a page of its own and is not brought along.
+ * @throws FhirError 400 `too-costly` when that is more than the limit.
+ */
 export async function included(
   services: FhirServices,
   context: Context,
   { includes, revincludes }: Pick<SearchQuery, 'includes' | 'revincludes'>,
   matches: readonly VersionRow[],
   asOf: number,
+  elsewhere?: Pick<MatchQuery, 'plan' | 'accepts'>,
 ): Promise<VersionRow[]> {
   if (includes.length + revincludes.length === 0) return [];
   const seen = new Set(matches.map(({ resource }) => keyOf(resource)));
   const all: VersionRow[] = [];
   let fresh: readonly VersionRow[] = matches;
-  for (let round = 0; round < mostRounds && fresh.length > 0 && all.length < mostIncluded; round += 1) {
+  for (let round = 0; round < mostRounds && fresh.length > 0; round += 1) {
     const next: VersionRow[] = [];
     const take = async (row: VersionRow | undefined, include: Include) => {
-      if (row === undefined || row.isDeleted || all.length + next.length >= mostIncluded) return;
+      if (row === undefined || row.isDeleted) return;
+      if (all.length + next.length >= mostIncluded) {
+        throw tooCostly(
+          `A page would bring along more than ${mostIncluded} resources; ask for a smaller page (_count)`,
+        );
+      }
       if (seen.has(keyOf(row.resource))) return;
       const { resourceType } = services.opened.header(row);
       if (include.target !== undefined && include.target !== resourceType) return;
@@ -44,7 +57,9 @@ export async function included(
       if (round > 0 && !include.iterate) continue;
       const sources = fresh.filter((row) => isSource(services, include, row));
       const links = await visibleLinks(services, context.principal, sources, include.links);
-      for (const row of await currentOf(services, links, seen, asOf)) await take(row, include);
+      const targets = await currentOf(services, links, seen, asOf);
+      const others = elsewhere === undefined ? targets : await notFoundBy(services, elsewhere, targets, asOf);
+      for (const row of others) await take(row, include);
     }
     for (const include of revincludes) {
       if (round > 0 && !include.iterate) continue;
@@ -53,7 +68,7 @@ export async function included(
         include,
         fresh.map(({ resource }) => resource),
       );
-      const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded });
+      const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded + 1 });
       for (const row of found)
         if (await stillMatches(services, context.principal, { plan }, row))
           await take(row, { ...include, target: include.source === '*' ? undefined : include.source });
@@ -76,6 +91,20 @@ async function currentOf(
   const rows = new Map<string, VersionRow>();
   for (const row of await catalog.currentOf([...targets.values()], asOf)) rows.set(keyOf(row.resource), row);
   return [...targets.keys()].flatMap((key) => rows.get(key) ?? []);
+}
+
+/** The rows that a search would not find. */
+async function notFoundBy(
+  { catalog }: FhirServices,
+  { plan, accepts }: Pick<MatchQuery, 'plan' | 'accepts'>,
+  rows: readonly VersionRow[],
+  asOf: number,
+): Promise<readonly VersionRow[]> {
+  if (rows.length === 0) return rows;
+  const own: Plan = { kind: 'and', of: [{ kind: 'resource', names: rows.map(({ resource }) => resource) }, plan] };
+  const found = await catalog.search({ plan: own, asOf, order: 'newest', limit: rows.length });
+  const elsewhere = new Set(found.map(({ leafIndex }) => leafIndex));
+  return rows.filter((row) => !elsewhere.has(row.leafIndex) || accepts?.(row) === false);
 }
 
 function isSource({ opened }: FhirServices, { source }: Include, row: VersionRow): boolean {

@@ -16,6 +16,7 @@ import { searchset } from '../interactions/searchset.js';
 import type { FhirServices } from '../services.js';
 import { compartmentPlan } from '../search/compartment.js';
 import type { Plan } from '../search/plan.js';
+import { readSort } from '../search/sort.js';
 import { Input } from '../terminology/operations/parameters.js';
 import { unknown } from '../write/targets.js';
 import type { Operation } from './operation.js';
@@ -48,7 +49,7 @@ const everything: Interaction = async (services, request, context, parameters) =
   const query = queryOf(services, type, id, wanted);
   const page = await findPage(services, context, query, wanted.count, asOf, resumed);
   const rows = page.rows.filter((row) => hasScope(context.principal, services.opened.header(row).resourceType, 'r'));
-  const extra = wanted.types === undefined ? await included(services, context, whatItRefersTo, rows, asOf) : [];
+  const extra = wanted.types === undefined ? await included(services, context, whatItRefersTo, rows, asOf, query) : [];
   await recordRelease(services, context, 'everything', 'permit', [...rows, ...extra]);
   const url = `${context.baseUrl}/${path}`;
   const at = (position: PagePosition) =>
@@ -61,7 +62,7 @@ const everything: Interaction = async (services, request, context, parameters) =
   return { status: 200, resource };
 };
 
-/** References of any parameter, one step. */
+/** References of any parameter, one step: what is in the compartment itself has its own page. */
 const whatItRefersTo = {
   includes: [{ source: '*', parameter: '*', iterate: false, links: [] }],
   revincludes: [],
@@ -92,7 +93,9 @@ function queryOf(services: FhirServices, type: string, id: string, { from, until
     if (dataPeriod === undefined) return true;
     return (from === undefined || dataPeriod[1] > from) && (until === undefined || dataPeriod[0] < until);
   };
-  return { plan, sort: [], ...(from === undefined && until === undefined ? {} : { accepts }) };
+  // In the order of writing the patient comes first, as a rule.
+  const sort = readSort(services.search, undefined, '_lastUpdated');
+  return { plan, sort, ...(from === undefined && until === undefined ? {} : { accepts }) };
 }
 
 export const everythingOperation: Operation = {
