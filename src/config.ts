@@ -3,6 +3,7 @@
  *
  * README.md has the table of the variables; a test holds both together.
  */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 export interface Config {
@@ -15,8 +16,10 @@ export interface Config {
   readonly publicUrl?: string;
   /** Reference of the organisation that runs this server. */
   readonly organization: string;
-  readonly catalog: { readonly kind: 'sqlite'; readonly file: string };
-  readonly blocks: { readonly kind: 'local'; readonly folder: string };
+  readonly catalog: CatalogConfig;
+  readonly blocks: BlocksConfig;
+  /** Folder of the key ring: the same for all servers of one log. */
+  readonly keysDir: string;
   readonly chain: ChainConfig;
   readonly anchoring: {
     /** Leaves that make a batch due at once. */
@@ -100,6 +103,26 @@ export interface FurtherChain {
   readonly keyFile: string;
 }
 
+export type CatalogConfig =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  /** `url` may have a password: it is never written anywhere. */
+  | { readonly kind: 'mongo'; readonly url: string; readonly database?: string };
+
+export type BlocksConfig =
+  | { readonly kind: 'local'; readonly folder: string }
+  | {
+      readonly kind: 'kubo';
+      /** RPC addresses; the first is read from first. */
+      readonly urls: readonly string[];
+      /** How many of them hold each block. */
+      readonly replicas: number;
+      readonly timeoutMs: number;
+      /** How many nodes must have a block before a write is acknowledged. */
+      readonly acknowledged: number;
+      /** Sealed bytes kept in memory. */
+      readonly cacheBytes: number;
+    };
+
 export type ChainConfig =
   | { readonly kind: 'embedded'; readonly folder: string }
   | { readonly kind: 'rpc'; readonly url: string; readonly chainId: number; readonly keyFile: string };
@@ -128,8 +151,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       /^Organization\/[A-Za-z0-9\-.]{1,64}$/,
       'Organization/<id>',
     ),
-    catalog: { kind: 'sqlite', file: path.join(dataDir, 'catalog', 'catalog.sqlite') },
-    blocks: { kind: 'local', folder: path.join(dataDir, 'blocks') },
+    catalog: catalogConfig(read, dataDir),
+    blocks: blocksConfig(read, dataDir),
+    keysDir: path.resolve(read.text('KEYS_DIR', path.join(dataDir, 'keys'))),
     chain: chainConfig(read, dataDir),
     anchoring: {
       batchSize: read.integer('ANCHOR_BATCH_SIZE', 1_000, 1, 1_000_000),
@@ -177,6 +201,56 @@ function policies(read: EnvReader): [string, PolicyEffect][] {
     read.problem(`CONSENT_POLICIES has "${text}"; expected name=effect, the effect one of ${policyEffects.join(', ')}`);
     return [];
   });
+}
+
+function catalogConfig(read: EnvReader, dataDir: string): CatalogConfig {
+  const file = read.optional('MONGODB_URL_FILE');
+  const given = read.optional('MONGODB_URL');
+  const database = read.optional('MONGODB_DATABASE');
+  const url = file === undefined ? given : secretIn(read, 'MONGODB_URL_FILE', file);
+  if (file !== undefined && given !== undefined) read.problem('MONGODB_URL and MONGODB_URL_FILE are both set');
+  if (url === undefined) {
+    if (database !== undefined) read.problem('MONGODB_DATABASE is set, but MONGODB_URL is not');
+    return { kind: 'sqlite', file: path.join(dataDir, 'catalog', 'catalog.sqlite') };
+  }
+  if (!/^mongodb(\+srv)?:\/\/./.test(url)) {
+    read.problem('MONGODB_URL is of another form; expected mongodb://... or mongodb+srv://...');
+  }
+  if (database !== undefined && !/^[A-Za-z0-9_-]{1,60}$/.test(database)) {
+    read.problem(`MONGODB_DATABASE is "${database}"; expected letters, digits, _ and -`);
+  }
+  return { kind: 'mongo', url, ...(database === undefined ? {} : { database }) };
+}
+
+function blocksConfig(read: EnvReader, dataDir: string): BlocksConfig {
+  const urls = read.list('KUBO_URLS').map((url) => url.replace(/\/+$/, ''));
+  const replicas = read.optionalInteger('KUBO_REPLICAS', 1, 16);
+  const timeoutMs = read.integer('KUBO_TIMEOUT_MS', 10_000, 100, 600_000);
+  const cacheBytes = read.integer('KUBO_CACHE_MB', 64, 0, 1_000_000) * 1024 * 1024;
+  if (urls.length === 0) {
+    if (replicas !== undefined) read.problem('KUBO_REPLICAS is set, but KUBO_URLS is not');
+    return { kind: 'local', folder: path.join(dataDir, 'blocks') };
+  }
+  for (const url of urls) {
+    if (!/^https?:\/\/./.test(url)) read.problem(`KUBO_URLS has "${url}"; expected http or https URLs`);
+  }
+  if (replicas !== undefined && replicas > urls.length) {
+    read.problem(`KUBO_REPLICAS is ${replicas}; KUBO_URLS names ${urls.length} nodes`);
+  }
+  const held = replicas ?? Math.min(2, urls.length);
+  const acknowledged = read.integer('KUBO_ACKNOWLEDGED', 1, 1, 16);
+  if (acknowledged > held) read.problem(`KUBO_ACKNOWLEDGED is ${acknowledged}; each block has ${held} replicas`);
+  return { kind: 'kubo', urls, replicas: held, acknowledged, timeoutMs, cacheBytes };
+}
+
+/** The trimmed text of a secret's file. */
+function secretIn(read: EnvReader, name: string, file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    read.problem(`${name} is "${file}", which cannot be read: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 function chainConfig(read: EnvReader, dataDir: string): ChainConfig {

@@ -43,7 +43,7 @@ export async function createServer(
     for (const close of opened.splice(0).reverse()) await close();
   };
   try {
-    const issuer = await TokenIssuer.open(path.join(config.dataDir, 'keys'));
+    const issuer = await TokenIssuer.open(config.keysDir);
     const http = createHttpServer();
     // The port is known before the parts that need the base URL are made.
     await listen(http, config);

@@ -139,7 +139,7 @@ function passwordProblems(password: string): string[] {
 }
 
 async function withAccounts(config: Config, work: (accounts: Accounts) => Promise<number>): Promise<number> {
-  const keyRing = await openKeyRing(path.join(config.dataDir, 'keys', 'key-ring.json'));
+  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
   const store = openSealedStore(config, keyRing);
   try {
     return await work(new Accounts(store, systemClock));

@@ -144,7 +144,7 @@ async function token(store: SealedStore, hours: string): Promise<number> {
 }
 
 async function withStore(config: Config, work: (store: SealedStore) => Promise<number>): Promise<number> {
-  const keyRing = await openKeyRing(path.join(config.dataDir, 'keys', 'key-ring.json'));
+  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
   const store = openSealedStore(config, keyRing);
   try {
     return await work(store);

@@ -43,7 +43,7 @@ export async function run(args: string[]): Promise<number> {
   }
   const config = readConfig(process.env);
   const server = (values.server ?? `http://${config.host}:${config.port}/fhir`).replace(/\/+$/, '');
-  const token = values.token ?? (await localToken(path.join(config.dataDir, 'keys'), config.organization));
+  const token = values.token ?? (await localToken(config.keysDir, config.organization));
   const state = new ImportState(values.state ?? path.join(config.dataDir, 'import.state'), server);
   const progress = new Progress(process.stderr);
   try {

@@ -58,7 +58,7 @@ export async function run(args: string[]): Promise<number> {
       console.error(`${problems.join('\n')}\n${usage}`);
       return 2;
     }
-    const issuer = await TokenIssuer.open(path.join(config.dataDir, 'keys'));
+    const issuer = await TokenIssuer.open(config.keysDir);
     const token = await issuer.issue(
       {
         actor,

@@ -194,6 +194,13 @@ export interface Catalog {
   head(): Head;
 
   /**
+   * Where several servers share one catalog: learns what others appended, so that `head()` covers everything that anyone was told of before this
+   * call. Absent where one process alone writes.
+   * @throws CatalogUnavailable
+   */
+  refresh?(): Promise<void>;
+
+  /**
    * The commit point: entries, index rows and keys, in one atomic durable step.
    * @throws AppendConflict when `entries[0].seq` is not head().seq + 1; CatalogUnavailable when it could not be known to be durable.
    */

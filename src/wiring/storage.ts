@@ -4,11 +4,13 @@ import path from 'node:path';
 import { HeaderCodec } from '../commit/header.js';
 import { Records } from '../commit/records.js';
 import { openFileAccessLog } from '../commit/file-access-log.js';
+import { openMongoCatalog } from '../commit/mongo/mongo-catalog.js';
 import { openSqliteCatalog } from '../commit/sqlite/sqlite-catalog.js';
 import type { AccessLog } from '../commit/access-log.js';
 import type { Catalog } from '../commit/catalog.js';
-import type { Config } from '../config.js';
+import type { BlocksConfig, CatalogConfig, Config } from '../config.js';
 import type { BlockStore } from '../ipfs/block-store.js';
+import { openKuboBlockStore } from '../ipfs/kubo-block-store.js';
 import { openLocalBlockStore } from '../ipfs/local-block-store.js';
 import { Blinder } from '../vault/blinder.js';
 import { IndexBlinder } from '../vault/index-blinder.js';
@@ -46,11 +48,8 @@ export async function openStorage(config: Config): Promise<Storage> {
 }
 
 async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
-  const keyRing = await openKeyRing(path.join(config.dataDir, 'keys', 'key-ring.json'));
-  const [catalog, blocks] = await Promise.all([
-    openSqliteCatalog(config.catalog.file),
-    openLocalBlockStore(config.blocks.folder),
-  ]);
+  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
+  const [catalog, blocks] = await Promise.all([openCatalog(config.catalog), openBlocks(config.blocks)]);
   let accessLog: AccessLog;
   try {
     const noted = await notedAccessHead(catalog, keyRing);
@@ -79,4 +78,14 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
       await lock.release();
     },
   };
+}
+
+/** @throws CatalogUnavailable */
+export function openCatalog(config: CatalogConfig): Promise<Catalog> {
+  return config.kind === 'mongo' ? openMongoCatalog(config) : openSqliteCatalog(config.file);
+}
+
+/** @throws BlockStoreUnavailable */
+export function openBlocks(config: BlocksConfig): Promise<BlockStore> {
+  return config.kind === 'kubo' ? openKuboBlockStore(config) : openLocalBlockStore(config.folder);
 }

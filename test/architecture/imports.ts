@@ -22,11 +22,11 @@ export const allowedImports: Record<string, readonly string[]> = {
 
 /** Files that only the composition root, adapters of the same folder and tests may import: the adapters of the ports. */
 export const adapters: readonly RegExp[] = [
-  /^commit\/sqlite\//,
+  /^commit\/(sqlite|mongo)\//,
   /^commit\/file-access-log\.ts$/,
   /^smart\/store\/sqlite-/,
   /^vault\/file-key-ring\.ts$/,
-  /^ipfs\/local-/,
+  /^ipfs\/(local|kubo)-/,
   /^chain\/(ethers-chain|embedded-anvil)\.ts$/,
 ];
 
