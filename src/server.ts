@@ -5,7 +5,6 @@
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import path from 'node:path';
 import { systemClock, type Clock } from './base/clock.js';
 import { createLog, type Log } from './base/log.js';
 import type { Config } from './config.js';

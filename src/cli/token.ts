@@ -1,5 +1,4 @@
 /** `mooring token`: prints a bearer token of the local issuer, and nothing else on standard output. */
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.js';
 import { ConfigError, readConfig } from '../config.js';
