@@ -55,7 +55,7 @@ export async function createServer(
     const storage = await openStorage(config);
     opened.push(storage.close);
     const definitions = loadActiveDefinitions(config, log);
-    const shipped = new Set(definitions.current.definitions.searchParameters().map(({ url }) => url));
+    const shipped = [...definitions.current.definitions.searchParameters()];
     await loadUploads(definitions, storage);
     const network = await connectNetwork(config, storage.keyRing, baseUrl, definitions.current.profileSet.digest, log);
     opened.push(network.close);

@@ -156,7 +156,9 @@ function planOf(search: SearchContext, resourceType: string, filter: string): Pl
 
 function parsedPlan(search: SearchContext, resourceType: string, filter: string): Plan | undefined {
   try {
-    return parseSearch(search, resourceType, [...new URLSearchParams(filter)], 'strict').plan;
+    // Terms at hand are of this very moment: no parameter is late for them. What they cannot decide is not covered.
+    const context = { ...search, parameters: search.parameters, opens: undefined };
+    return parseSearch(context, resourceType, [...new URLSearchParams(filter)], 'strict').sure;
   } catch (error) {
     if (error instanceof FhirError) return undefined;
     throw error;

@@ -12,12 +12,13 @@ import { AuditIndex } from '../fhir/audit/audit-index.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
 import type { ErasureParts } from '../fhir/operations/erase.js';
+import type { SearchParameter } from '../fhir/definitions/types.js';
 import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { Cursors } from '../fhir/interactions/cursors.js';
 import { Memberships } from '../fhir/memberships.js';
 import { rotatingExtractor } from '../fhir/search/rotating-extractor.js';
 import type { SearchContext } from '../fhir/search/context.js';
-import { createParameters, type SearchParameters } from '../fhir/search/parameters.js';
+import type { SearchParameters } from '../fhir/search/parameters.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
@@ -25,6 +26,7 @@ import { startAnchoring } from './anchoring.js';
 import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
+import { Indexing } from './indexing.js';
 import type { Network } from './network.js';
 import { SealingThread } from './sealing/sealing-thread.js';
 import { launchDesk, openSmart } from './smart.js';
@@ -45,8 +47,8 @@ export interface DoorParts {
   readonly log: Log;
   readonly storage: Storage;
   readonly definitions: ActiveDefinitions;
-  /** URLs of the SearchParameters that came before any resource was indexed. */
-  readonly shipped: ReadonlySet<string>;
+  /** SearchParameters that were in force before uploads. */
+  readonly shipped: readonly SearchParameter[];
   readonly network: Network;
   readonly issuer: TokenIssuer;
 }
@@ -71,20 +73,19 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     contents,
     onCommit: () => anchoring.notify(),
   });
-  let parameters = createParameters(definitions.current.definitions);
-  definitions.onChange((snapshot, changed) => {
-    if (changed.has('SearchParameter')) parameters = createParameters(snapshot.definitions);
-  });
+  const indexing = await Indexing.open(storage, definitions, shipped);
   const search: SearchContext = {
     get parameters() {
-      return parameters;
+      return indexing.parameters;
     },
     blinder,
     baseUrl,
     clock,
-    opens: ({ url }) => !shipped.has(url),
+    opens: indexing.opens,
+    isYoung: indexing.isYoung,
     terminology: searchTerminology(() => definitions.current.terminology),
   };
+  const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));
   const consent = await startConsent(config, storage, network, search, clock, log);
   const smart = await openSmart({ config, baseUrl, clock, keyRing, issuer });
 
@@ -140,6 +141,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     afterCommit: async (drafts) => {
       memberships.onCommit(drafts);
       await applyDefinitions(drafts);
+      await indexing.late.settled();
     },
     authenticate: (credentials) => {
       const principal = smart.authenticator.authenticate(credentials);
@@ -152,6 +154,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       proofs: anchoring.proofs,
       erasure,
       rotations,
+      reindexing: { reindexer, late: indexing.late },
       consent: { desk: consent.desk, memberships },
       launches: launchDesk(config, smart, clock),
     }),
@@ -161,13 +164,14 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const fhir = createFhirHandler(services);
   const smartDoor = openSmartDoor({ config, baseUrl, clock, keyRing, smart, services });
   const app = direct(createFhirApp(fhir), fhir);
-  void warmUp(() => parameters).catch((error: unknown) => reportDefect('warm-up', error));
+  void warmUp(() => indexing.parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {
       if (!anchoring.logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
     },
     async close() {
       await rotations.close();
+      await reindexer.close();
       await committer.close();
       await contents.close();
       await Promise.all([anchoring.close(), consent.close(), smart.close()]);

@@ -7,6 +7,7 @@ import { documentOperation } from './document.js';
 import { eraseOperation, type ErasureParts } from './erase.js';
 import { consentOperations, type ConsentParts } from './consent/all.js';
 import { everythingOperation } from './everything.js';
+import { expungeOperation } from './expunge.js';
 import { graphOperation } from './graph.js';
 import { graphqlOperation } from './graphql.js';
 import { launchContextOperation, type LaunchDesk } from './launch-context.js';
@@ -16,6 +17,7 @@ import { metaOperations } from './meta.js';
 import type { Operation } from './operation.js';
 import { possessionOperation } from './possession.js';
 import { proofOperations } from './proof.js';
+import { reindexOperation, type ReindexParts } from './reindex.js';
 import { rotateKeysOperation, type RotationDesk } from './rotate-keys.js';
 import { terminologyOperations } from './terminology-operations.js';
 import { validateOperation } from './validate.js';
@@ -25,6 +27,7 @@ export interface OperationParts {
   /** Absent: the log is not anchored, so nothing can be proven. */
   readonly proofs?: ProofSource & PossessionSource;
   readonly erasure: ErasureParts;
+  readonly reindexing: ReindexParts;
   readonly consent: ConsentParts;
   readonly rotations: RotationDesk;
   /** Absent: apps are launched by another authorization server. */
@@ -35,6 +38,7 @@ export function doorOperations({
   definitions,
   proofs,
   erasure,
+  reindexing,
   consent,
   rotations,
   launches,
@@ -50,6 +54,8 @@ export function doorOperations({
     convertOperation,
     ...metaOperations,
     eraseOperation(erasure),
+    expungeOperation(erasure),
+    reindexOperation(reindexing),
     ...consentOperations(consent),
     rotateKeysOperation(rotations),
     ...terminologyOperations(() => definitions.current),

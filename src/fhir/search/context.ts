@@ -20,6 +20,8 @@ export interface SearchContext {
    * everything is indexed anew. Not for those that select what others select: these share their entries.
    */
   opens?(parameter: Parameter): boolean;
+  /** True for parameters that some resources are older than, indexed anew or not: sealed headers of these hold no sort key of them. */
+  isYoung?(parameter: Parameter): boolean;
   /** `/Patient/1/Observation`: searches inside this compartment only. */
   readonly compartment?: { readonly type: string; readonly id: string };
 }

@@ -6,6 +6,7 @@ import { linksOfParameter } from './compartment.js';
 import type { SearchContext } from './context.js';
 import type { Plan } from './plan.js';
 import { invalid, unknownParameter } from './problems.js';
+import { refuseUnindexed } from './unindexed.js';
 
 export interface Include {
   /** The type that refers: `Observation` in `Observation:subject`; `*`: any. */
@@ -52,6 +53,7 @@ export function readInclude(
   if (!parameter) throw unknownParameter(context.parameters, source, code).error;
   if (parameter.type !== 'reference')
     throw invalid(`Search parameter ${name}: ${source}.${code} is no reference parameter`);
+  refuseUnindexed(context, source, parameter);
   const onlyTargets = new Set(parameter.selections.map((selection) => selection.targetType));
   const [only] = onlyTargets.size === 1 ? onlyTargets : [undefined];
   return { ...(only ? { target: only } : {}), ...common, links: linksOfParameter(context.blinder, parameter) };

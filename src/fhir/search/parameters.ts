@@ -4,7 +4,7 @@
  * Spec: https://hl7.org/fhir/R4/searchparameter-registry.html
  */
 import { fhirError } from '../../base/outcome.js';
-import { FhirPathError } from '../fhirpath/fhirpath.js';
+import { compileFhirPath, FhirPathError } from '../fhirpath/fhirpath.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { SearchParameter } from '../definitions/types.js';
 import { FhirModel } from '../fhirpath/model.js';
@@ -72,7 +72,13 @@ export function checkParameter(parameters: SearchParameters, definition: SearchP
   if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(code)) throw refuse('code', 'expected letters, digits, - and _');
   if (type !== 'composite' && expression === undefined) throw refuse('expression', 'is missing');
   try {
-    for (const one of base) if (expression !== undefined) selectionsOf(expression, one, parameters.model);
+    for (const one of expression === undefined ? [] : base) {
+      const found = selectionsOf(expression ?? '', one, parameters.model);
+      if (found.length === 0) throw refuse('expression', `selects nothing in ${one}`);
+      // Elements that the type does not have are errors; evaluation tells of the rest.
+      const isKnown = found.every(({ types }) => types.length > 0);
+      if (!isKnown) compileFhirPath(expression ?? '', parameters.model, { type: one, strict: true });
+    }
   } catch (error) {
     if (error instanceof FhirPathError) throw refuse('expression', error.message);
     throw error;

@@ -14,9 +14,9 @@ import { planHierarchy } from './hierarchy.js';
 import type { Parameter, SearchType } from './parameters.js';
 import type { Plan } from './plan.js';
 import { planComposite, planSelections } from './plan-value.js';
-import { notOffered } from './problems.js';
-import { planPresent, sourceKey } from './sources.js';
+import { planPresent } from './sources.js';
 import type { Subqueries } from './subqueries.js';
+import { isUnindexed, refuseUnindexed } from './unindexed.js';
 
 export interface Planning {
   readonly context: SearchContext;
@@ -25,26 +25,29 @@ export interface Planning {
 
 /** Bounds of a condition, among the resources of `type`. */
 export function planOf(planning: Planning, type: string, condition: Condition): Bounds {
-  const { blinder } = planning.context;
+  const { context } = planning;
+  const { blinder } = context;
   switch (condition.kind) {
     case 'parameter':
-      return isOpened(planning, type, condition.parameter) ? upTo(everything.may) : planParameter(planning, condition);
+      return isUnindexed(context, type, condition.parameter)
+        ? upTo(everything.may)
+        : planParameter(planning, condition);
     case 'missing': {
       const { parameter, isMissing } = condition;
-      if (isOpened(planning, type, parameter)) return upTo(everything.may);
+      if (isUnindexed(context, type, parameter)) return upTo(everything.may);
       const present = planPresence(planning, parameter);
       return isMissing ? not(present) : present;
     }
     case 'chain': {
       const { parameter, targets } = condition;
-      refuseOpened(planning, type, parameter);
+      refuseUnindexed(context, type, parameter);
       const target = or(...targets.map((one) => planTyped(planning, one)));
       const params = linksOfParameter(blinder, parameter);
       return link(planning, target, targets, (plan) => ({ kind: 'link-to', params, target: plan }));
     }
     case 'has': {
       const { parameter, source } = condition;
-      refuseOpened(planning, source.type, parameter);
+      refuseUnindexed(context, source.type, parameter);
       const params = linksOfParameter(blinder, parameter);
       return link(planning, planTyped(planning, source), [source], (plan) => ({
         kind: 'linked-from',
@@ -68,21 +71,6 @@ export function planOf(planning: Planning, type: string, condition: Condition): 
     case 'not':
       return planCompound(planning, type, condition, hasLink(condition));
   }
-}
-
-/** True when some resources lack the entries of the parameter; not when an older parameter selects the same. */
-function isOpened({ context }: Planning, type: string, parameter: Parameter): boolean {
-  if (!context.opens?.(parameter)) return false;
-  const older = [...context.parameters.parametersOf(type).values()].filter((one) => !context.opens?.(one));
-  const keys = new Set(older.flatMap((one) => one.selections.map((selection) => sourceKey(selection, one.type))));
-  return parameter.selections.some((selection) => !keys.has(sourceKey(selection, parameter.type)));
-}
-
-function refuseOpened(planning: Planning, type: string, parameter: Parameter): void {
-  if (!isOpened(planning, type, parameter)) return;
-  throw notOffered(
-    `Search parameter ${parameter.code}: was added after resources were indexed and cannot be followed yet`,
-  );
 }
 
 /**

@@ -70,6 +70,7 @@ function watched(context: SearchContext, watch: { isLasting: boolean }): SearchC
       if (opens) forget();
       return opens;
     },
+    isYoung: (parameter) => context.isYoung?.(parameter) === true,
   };
 }
 

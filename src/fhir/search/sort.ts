@@ -45,6 +45,7 @@ function specOf(context: SearchContext, types: readonly string[], code: string, 
     return [type, parameter] as const;
   });
   const byType = new Map(parameters);
+  const isYoung = parameters.some(([, parameter]) => context.isYoung?.(parameter) ?? false);
   const isInHeader = parameters.every(([, { type }]) => inHeaders.has(type));
   const pick = (range: readonly [SortKey | null, SortKey | null]) =>
     direction === 'asc' ? (range[0] ?? -Infinity) : (range[1] ?? Infinity);
@@ -53,9 +54,10 @@ function specOf(context: SearchContext, types: readonly string[], code: string, 
     direction,
     by: 'parameter',
     keyFromHeader(keys) {
-      if (!isInHeader) return 'unknown';
-      const range = keys[code] as SortKeys[string] | undefined;
-      return range && pick(range);
+      const range = isInHeader ? (keys[code] as SortKeys[string] | undefined) : undefined;
+      if (range !== undefined) return pick(range);
+      // Headers that are older than the parameter do not tell of it.
+      return isInHeader && !isYoung ? undefined : 'unknown';
     },
     keyOf(resource) {
       const parameter = byType.get(resource.resourceType) ?? byType.get('Resource');

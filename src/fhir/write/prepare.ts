@@ -10,6 +10,8 @@ import type { Principal, RecordAttributes } from '../../consent/gate.js';
 import { recordAccess } from '../access-record.js';
 import { mayRead, permits, requireScope, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
+import type { SearchParameter } from '../definitions/types.js';
+import { checkParameter } from '../search/parameters.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
 import type { FhirServices } from '../services.js';
@@ -160,6 +162,9 @@ async function prepareTarget(
   }
   const indexed = { terms, name: services.names.resource(resourceType, id), lastUpdated: services.search.clock.now() };
   requireWriteScope(services, context.principal, kind === 'create' ? 'c' : 'u', attributes, indexed);
+  if (resourceType === 'SearchParameter' && !problems.any) {
+    checkParameter(services.search.parameters, resource as unknown as SearchParameter);
+  }
   if (resourceType === 'Consent') {
     requireConsentAuthor(services, context.principal, patients, before, resource, place);
     // Its time is not known before the commit.

@@ -6,6 +6,7 @@ import type { Committed } from '../../commit/draft.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { recordAccess } from '../access-record.js';
+import type { SearchParameters } from '../search/parameters.js';
 import { Facts } from './facts.js';
 import type { WriteOperation, Written } from './operation.js';
 import { prepare, type Prepared, type PrepareServices } from './prepare.js';
@@ -27,9 +28,9 @@ export async function write(
 ): Promise<Written[]> {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const facts = new Facts(services.catalog);
-    const { epoch } = services.extractor;
+    const under = { epoch: services.extractor.epoch, parameters: services.search.parameters };
     const prepared = await prepare(services, facts, context, operations);
-    const committed = await commit(services, context, facts, prepared, epoch);
+    const committed = await commit(services, context, facts, prepared, under);
     if (committed === undefined) continue;
     await settle(services, context, prepared, committed);
     return written(services, prepared, committed);
@@ -37,13 +38,23 @@ export async function write(
   throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
 }
 
-/** @returns undefined when a fact no longer holds, or terms have another key by now. */
+/** What the terms of a write are made with: the generation of the index key, and the search parameters in force. */
+interface IndexedUnder {
+  readonly epoch: number | undefined;
+  readonly parameters: SearchParameters;
+}
+
+function isStill({ extractor, search }: WriteServices, { epoch, parameters }: IndexedUnder): boolean {
+  return extractor.epoch === epoch && search.parameters === parameters;
+}
+
+/** @returns undefined when a fact no longer holds, or terms are made in another way by now. */
 async function commit(
   services: WriteServices,
   context: Context,
   facts: Facts,
   prepared: readonly Prepared[],
-  epoch: number | undefined,
+  under: IndexedUnder,
 ): Promise<Committed | undefined> {
   const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
   const recorded = recordWrite(services, context, prepared);
@@ -53,7 +64,7 @@ async function commit(
   }
   const [committed] = await Promise.all([
     services.committer.submit<Committed | undefined>(async (state) =>
-      services.extractor.epoch === epoch && (await facts.hold(state))
+      isStill(services, under) && (await facts.hold(state))
         ? { drafts, result: (done) => done }
         : { drafts: [], result: () => undefined },
     ),
