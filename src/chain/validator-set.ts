@@ -8,27 +8,38 @@ import type { EvmChain } from './ethers-chain.js';
 /** Blocks asked for in one `eth_getLogs`. */
 const logSpan = 5_000;
 
-/** Validators of the present epoch, lower case, by the contract's events. @throws ChainUnavailable */
-export async function currentValidators(
+/** What the contract's events tell; addresses in lower case. */
+export interface ValidatorSet {
+  /** Of the present epoch. */
+  readonly current: ReadonlySet<Hex>;
+  /** Removed on proof that they signed two heads. */
+  readonly equivocators: ReadonlySet<Hex>;
+}
+
+/** @throws ChainUnavailable */
+export async function readValidatorSet(
   chain: Pick<EvmChain, 'head' | 'logs'>,
   { anchorLog, fromBlock }: Pick<Contracts, 'anchorLog' | 'fromBlock'>,
-): Promise<Set<Hex>> {
+): Promise<ValidatorSet> {
   const events = new Interface(JSON.stringify(artifact('AnchorLog').abi));
-  const found = new Set<Hex>();
+  const current = new Set<Hex>();
+  const equivocators = new Set<Hex>();
   const { number } = await chain.head();
   for (let from = fromBlock; from <= number; from += logSpan) {
     for (const { topics, data } of await chain.logs(anchorLog, from, Math.min(number, from + logSpan - 1))) {
       const event = events.parseLog({ topics: [...topics], data });
+      if (event?.name === 'EquivocationProven') equivocators.add(lower(event.args.getValue('validator') as string));
       if (event?.name !== 'ValidatorsChanged') continue;
-      for (const address of event.args.getValue('removed') as string[]) found.delete(address.toLowerCase() as Hex);
-      for (const address of event.args.getValue('added') as string[]) found.add(address.toLowerCase() as Hex);
+      for (const address of event.args.getValue('removed') as string[]) current.delete(lower(address));
+      for (const address of event.args.getValue('added') as string[]) current.add(lower(address));
     }
   }
-  return found;
+  return { current, equivocators };
 }
 
 /**
- * Makes `wanted` the contract's validators; does nothing when they are. With several members of the network this only proposes it.
+ * Makes `wanted` the contract's validators, without those that were proven to have signed two heads; does nothing when they are. With several members
+ * of the network this only proposes it.
  * @param chain with the key of a member.
  */
 export async function reconcileValidators(
@@ -37,8 +48,8 @@ export async function reconcileValidators(
   wanted: readonly Hex[],
   timeoutMs = 60_000,
 ): Promise<void> {
-  const current = await currentValidators(chain, contracts);
-  const names = new Set(wanted.map((address) => address.toLowerCase() as Hex));
+  const { current, equivocators } = await readValidatorSet(chain, contracts);
+  const names = new Set(wanted.map(lower).filter((address) => !equivocators.has(address)));
   const added = [...names].filter((address) => !current.has(address));
   const removed = [...current].filter((address) => !names.has(address));
   if (added.length + removed.length === 0) return;
@@ -49,4 +60,8 @@ export async function reconcileValidators(
   await chain.send(raw);
   const receipt = await chain.mined(txHash, timeoutMs);
   if (receipt.status !== 'success') throw new Error(`the change of validators reverted in ${txHash}`);
+}
+
+function lower(address: string): Hex {
+  return address.toLowerCase() as Hex;
 }

@@ -31,7 +31,7 @@ export interface Anchoring {
   close(): Promise<void>;
 }
 
-/** @param baseUrl of the FHIR door; the log is named after it. */
+/** @param baseUrl of the FHIR door; a new log is named after it. */
 export async function startAnchoring(
   config: Config,
   baseUrl: string,
@@ -44,7 +44,7 @@ export async function startAnchoring(
   const header = records.header.bind(records);
   const versionsByLeaf = catalog.versionsByLeaf.bind(catalog);
   const facts = { versionsByLeaf, header, state: catalog };
-  const signer = noteSigner(originOf(baseUrl.replace(/\/fhir$/, '')), storage.keyRing.derive('log-checkpoint'));
+  const signer = noteSigner(await originIn(catalog, baseUrl), storage.keyRing.derive('log-checkpoint'));
   const cosignatures = new Cosignatures();
   const remote =
     network.validators && remoteValidators(network.validators, config, storage, tiles, signer, cosignatures);
@@ -108,6 +108,15 @@ export async function startAnchoring(
       await Promise.all(anchorers.map((anchorer) => anchorer.close()));
     },
   };
+}
+
+/** The log's name: from the address that the server had when the log began, for a log that changed its name would be another one to its witnesses. */
+async function originIn(catalog: Storage['catalog'], baseUrl: string): Promise<string> {
+  const kept = await catalog.getState('log/origin');
+  if (kept !== undefined) return Buffer.from(kept).toString('utf8');
+  const origin = originOf(baseUrl.replace(/\/fhir$/, ''));
+  await catalog.putState('log/origin', Buffer.from(origin, 'utf8'));
+  return origin;
 }
 
 /** Anchors, refused leaves, and a chain (or quorum) that is away or back, as log lines. */
