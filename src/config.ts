@@ -67,8 +67,36 @@ export interface Config {
     readonly allowedOrigins: readonly string[];
   };
   readonly smart: SmartConfig;
+  readonly serving: ServingConfig;
+  readonly keyRing: KeyRingConfig;
   readonly logLevel: 'silent' | 'error' | 'info';
 }
+
+/** Bounds in front of every door. */
+export interface ServingConfig {
+  /** Requests a second of one client, and as many at once; 0: no bound. */
+  readonly ratePerSecond: number;
+  /** Requests under way. */
+  readonly maxRequests: number;
+  /** Bytes of bodies under way. */
+  readonly maxBodiesBytes: number;
+  /** Port of the operator's own for /metrics and /health, on 127.0.0.1; absent: none. */
+  readonly metricsPort?: number;
+  /** How long a stopping server goes on answering while it tells load balancers that it is not ready. */
+  readonly drainMs: number;
+}
+
+export type KeyRingConfig =
+  | { readonly kind: 'file'; readonly file: string }
+  /** The file is sealed for an RSA key pair on a PKCS#11 token. */
+  | {
+      readonly kind: 'pkcs11';
+      readonly file: string;
+      readonly module: string;
+      readonly token: string;
+      readonly key: string;
+      readonly pinFile: string;
+    };
 
 /** Who issues tokens, and what apps and roles may do. */
 export interface SmartConfig {
@@ -184,6 +212,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       allowedOrigins: read.list('ALLOWED_ORIGINS'),
     },
     smart: smartConfig(read, dataDir),
+    serving: {
+      ratePerSecond: read.integer('RATE_LIMIT', 0, 0, 1_000_000),
+      maxRequests: read.integer('MAX_REQUESTS', 1_024, 1, 100_000),
+      maxBodiesBytes: read.integer('MAX_BODIES_MB', 256, 1, 65_536) * 1024 * 1024,
+      metricsPort: read.optionalInteger('METRICS_PORT', 0, 65_535),
+      drainMs: read.integer('DRAIN_MS', 0, 0, 600_000),
+    },
+    keyRing: keyRingConfig(read, path.resolve(read.text('KEYS_DIR', path.join(dataDir, 'keys')))),
     logLevel: read.choice('LOG_LEVEL', 'info', ['silent', 'error', 'info']),
   };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -324,6 +360,23 @@ function furtherChains(read: EnvReader): FurtherChain[] {
   });
   if (new Set(chains.map(({ chainId }) => chainId)).size < chains.length) read.problem('CHAINS names a chain twice');
   return chains;
+}
+
+function keyRingConfig(read: EnvReader, keysDir: string): KeyRingConfig {
+  const file = path.join(keysDir, 'key-ring.json');
+  const names = ['PKCS11_MODULE', 'PKCS11_TOKEN', 'PKCS11_PIN_FILE'] as const;
+  const [module, token, pinFile] = names.map((name) => read.optional(name));
+  const key = read.text('PKCS11_KEY', 'mooring');
+  if (read.choice('KEY_RING', 'file', ['file', 'pkcs11']) === 'file') {
+    const odd = names.find((name) => read.optional(name) !== undefined);
+    if (odd !== undefined) read.problem(`${odd} is set, but KEY_RING is not pkcs11`);
+    return { kind: 'file', file };
+  }
+  for (const name of names) {
+    if (read.optional(name) === undefined) read.problem(`${name} is missing: KEY_RING=pkcs11 needs it`);
+  }
+  const resolved = [module, pinFile].map((text) => path.resolve(text ?? ''));
+  return { kind: 'pkcs11', file, module: resolved[0]!, token: token ?? '', key, pinFile: resolved[1]! };
 }
 
 /** `Patient=http://…,Patient=http://…,Observation=http://…` */

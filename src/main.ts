@@ -47,7 +47,7 @@ function announcement(server: Server, token: string): string {
 function stopOn(signal: NodeJS.Signals, server: Server): void {
   process.once(signal, () => {
     log.write({ event: 'stopping', signal });
-    setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+    setTimeout(() => process.exit(1), stopTimeoutMs + config.serving.drainMs).unref();
     server.close().then(
       () => {
         log.write({ event: 'stopped' });

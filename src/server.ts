@@ -9,7 +9,9 @@ import { systemClock, type Clock } from './base/clock.js';
 import { createLog, type Log } from './base/log.js';
 import type { Config } from './config.js';
 import { TokenIssuer, type TokenClaims } from './smart/token-issuer.js';
-import { openDoor, type Door } from './wiring/door.js';
+import type { Serve } from './serving/front.js';
+import { openDoor } from './wiring/door.js';
+import { openFront } from './wiring/front.js';
 import { loadActiveDefinitions, loadUploads } from './wiring/definitions.js';
 import { connectNetwork } from './wiring/network.js';
 import { openStorage } from './wiring/storage.js';
@@ -47,7 +49,7 @@ export async function createServer(
     // The port is known before the parts that need the base URL are made.
     await listen(http, config);
     opened.push(() => closeHttp(http));
-    let serve: Door['serve'] = (_request, response) => void response.writeHead(503, { 'Retry-After': '1' }).end();
+    let serve: Serve = (_request, response) => void response.writeHead(503, { 'Retry-After': '1' }).end();
     http.on('request', (request, response) => serve(request, response));
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${(http.address() as AddressInfo).port}`;
     const baseUrl = `${config.publicUrl ?? url}/fhir`;
@@ -61,7 +63,9 @@ export async function createServer(
     opened.push(network.close);
     const door = await openDoor({ config, baseUrl, clock, log, storage, definitions, shipped, network, issuer });
     opened.push(door.close);
-    serve = door.serve;
+    const front = openFront({ config, door, storage, network });
+    opened.push(front.close);
+    serve = front.handle;
 
     log.write({
       event: 'started',
@@ -80,6 +84,7 @@ export async function createServer(
           clock,
         ),
       close: async () => {
+        await front.drain();
         // Connections first: what they asked for is answered while everything is still open.
         await closeHttp(http);
         await closeAll();

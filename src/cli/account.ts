@@ -1,14 +1,13 @@
 /** `mooring account`: people who may sign in at the built-in authorization server. Works beside a running server. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { Accounts } from '../smart/accounts/accounts.js';
 import { longestPassword, shortestPassword } from '../smart/accounts/passwords.js';
 import { isRole, roles } from '../smart/roles.js';
-import { openKeyRing } from '../vault/file-key-ring.js';
+import { openConfiguredRing } from '../wiring/ring-form.js';
 import { openSealedStore } from '../wiring/smart.js';
 
 const usage = `Usage: mooring account add NAME --user REFERENCE [--display TEXT] [--patient ID ... | --any-patient] [--member REFERENCE ...] [--role ROLE ...] [--purpose CODE] [--password-file FILE]
@@ -139,7 +138,7 @@ function passwordProblems(password: string): string[] {
 }
 
 async function withAccounts(config: Config, work: (accounts: Accounts) => Promise<number>): Promise<number> {
-  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
+  const keyRing = await openConfiguredRing(config);
   const store = openSealedStore(config, keyRing);
   try {
     return await work(new Accounts(store, systemClock));

@@ -1,13 +1,12 @@
 /** `mooring app`: apps and backend services (OAuth clients) that the operator registers. Works beside a running server. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { operatorClient, type AppRegistration } from '../smart/authorization-server/operator-client.js';
 import type { SealedStore } from '../smart/store/sealed-store.js';
-import { openKeyRing } from '../vault/file-key-ring.js';
+import { openConfiguredRing } from '../wiring/ring-form.js';
 import { openSealedStore } from '../wiring/smart.js';
 
 const usage = `Usage: mooring app add [ID] --name TEXT --redirect URL ... [--launch URL] [--scope SCOPES] [--public | --jwks-url URL | --jwks FILE]
@@ -144,7 +143,7 @@ async function token(store: SealedStore, hours: string): Promise<number> {
 }
 
 async function withStore(config: Config, work: (store: SealedStore) => Promise<number>): Promise<number> {
-  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
+  const keyRing = await openConfiguredRing(config);
   const store = openSealedStore(config, keyRing);
   try {
     return await work(store);

@@ -43,6 +43,12 @@ export function renderError(error: unknown, requestId: string): RenderedError {
     return { status: error.status, outcome: outcomeOf(error.issues), headers: error.headers, isDefect: false };
   }
   const name = error instanceof Error ? error.name : '';
+  const disk = Object.hasOwn(portErrors, name) ? diskProblem((error as Error).message) : undefined;
+  if (disk !== undefined) {
+    const { status, code, diagnostics } = disk;
+    const outcome = outcomeOf([{ severity: 'error', code, diagnostics }]);
+    return { status, outcome, headers: { 'Retry-After': '30' }, isDefect: false };
+  }
   if (Object.hasOwn(portErrors, name)) {
     const { status, code, diagnostics } = portErrors[name];
     const headers: Record<string, string> = status === 503 ? { 'Retry-After': '5' } : {};
@@ -51,6 +57,21 @@ export function renderError(error: unknown, requestId: string): RenderedError {
   const diagnostics = `The server failed. The operator finds the details under request id ${requestId}.`;
   const outcome = outcomeOf([{ severity: 'fatal', code: 'exception', diagnostics }]);
   return { status: 500, outcome, headers: {}, isDefect: true };
+}
+
+/**
+ * What a store that cannot write says of its disk. 507: https://www.rfc-editor.org/rfc/rfc4918#section-11.5
+ */
+function diskProblem(message: string): { status: number; code: IssueCode; diagnostics: string } | undefined {
+  if (/ENOSPC|EDQUOT|EFBIG|disk is full|no space left|file too large/i.test(message)) {
+    const diagnostics = 'The disk of the server is full: nothing was written. It goes on when there is room.';
+    return { status: 507, code: 'no-store', diagnostics };
+  }
+  if (/EROFS|read-?only (?:file system|database)|readonly database/i.test(message)) {
+    const diagnostics = 'The disk of the server is read-only: nothing was written.';
+    return { status: 503, code: 'no-store', diagnostics };
+  }
+  return undefined;
 }
 
 const lineUrl = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line';

@@ -21,6 +21,8 @@ import type { SearchContext } from '../fhir/search/context.js';
 import type { SearchParameters } from '../fhir/search/parameters.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
+import type { Vitals } from '../serving/metrics.js';
+import { rolesOf } from '../smart/roles.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
 import { startAnchoring } from './anchoring.js';
 import { startConsent } from './consent.js';
@@ -36,6 +38,9 @@ import type { Storage } from './storage.js';
 
 export interface Door {
   serve(request: IncomingMessage, response: ServerResponse): void;
+  vitals(): Promise<Vitals>;
+  /** Whether the bearer of this request is an operator; undefined without a valid token. */
+  isOperator(request: IncomingMessage): Promise<boolean | undefined>;
   /** Stops the loops; what is committed is anchored after the next start. */
   close(): Promise<void>;
 }
@@ -168,6 +173,29 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   return {
     serve(request, response) {
       if (!anchoring.logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
+    },
+    async vitals() {
+      const { seq, leafCount } = catalog.head();
+      const { blocks: held, sizeBytes } = await blocks.size();
+      return {
+        seq,
+        leaves: leafCount,
+        anchoredLeaves: anchoring.anchorer.status().anchoredSize,
+        commitQueue: committer.queued,
+        blocks: held,
+        blockBytes: sizeBytes,
+        accessRecords: accessLog.head().count,
+        rotationRunning: (await rotations.status()).running !== undefined,
+      };
+    },
+    async isOperator({ headers, method = 'GET', url = '/' }) {
+      try {
+        const credentials = { authorization: headers.authorization, dpop: headers.dpop as string, method, path: url };
+        const principal = await services.authenticate(credentials);
+        return rolesOf(principal, config.organization).includes('operator');
+      } catch {
+        return undefined;
+      }
     },
     async close() {
       await rotations.close();

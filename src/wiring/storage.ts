@@ -15,7 +15,7 @@ import { openLocalBlockStore } from '../ipfs/local-block-store.js';
 import { Blinder } from '../vault/blinder.js';
 import { IndexBlinder } from '../vault/index-blinder.js';
 import { indexKeysOf } from '../commit/rotate-index.js';
-import { openKeyRing } from '../vault/file-key-ring.js';
+import { openConfiguredRing } from './ring-form.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { Names } from '../vault/names.js';
 import { Vault } from '../vault/vault.js';
@@ -48,7 +48,7 @@ export async function openStorage(config: Config): Promise<Storage> {
 }
 
 async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
-  const keyRing = await openKeyRing(path.join(config.keysDir, 'key-ring.json'));
+  const keyRing = await openConfiguredRing(config);
   const [catalog, blocks] = await Promise.all([openCatalog(config.catalog), openBlocks(config.blocks)]);
   let accessLog: AccessLog;
   try {

@@ -12,6 +12,7 @@ export const allowedImports: Record<string, readonly string[]> = {
   commit: ['vault', 'ipfs', 'consent/gate.ts', 'fhir/search/plan.ts'],
   anchoring: ['chain', 'commit', 'vault', 'ipfs'],
   consent: ['chain', 'commit', 'vault'],
+  serving: [],
   smart: ['consent/gate.ts', 'vault', 'commit/sqlite/connection.ts'],
   fhir: ['commit', 'vault', 'ipfs', 'anchoring', 'consent', 'smart'],
   'server.ts': ['*'],

@@ -1,308 +1,176 @@
+/** What an operator sees and sets: health, metrics, limits, and how a server stops. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { firstIssue, TestServer, type Answer } from './server.js';
+import { Health } from '../../src/serving/health.js';
+import { Limits } from '../../src/serving/limits.js';
+import { shapeOf } from '../../src/serving/metrics.js';
+import { firstIssue, TestServer } from './server.js';
 
-const loinc = 'http://loinc.org';
-const entriesOf = ({ body }: Answer) =>
-  (body.entry ?? []) as { fullUrl: string; resource: { resourceType: string; id: string; [key: string]: unknown } }[];
-const namesOf = (answer: Answer) => entriesOf(answer).map(({ resource }) => `${resource.resourceType}/${resource.id}`);
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}
 
-describe('operations on stored resources', () => {
-  let server: TestServer;
-  /** A token of somebody to whom no patient permits anything. */
-  let stranger: string;
-
-  const put = async (resource: { resourceType: string; id: string; [key: string]: unknown }) => {
-    const answer = await server.put(`${resource.resourceType}/${resource.id}`, resource);
-    assert.equal(answer.status, 201, answer.text);
-  };
-  const observation = (id: string, code: object, date: string, patient = 'ada') => ({
-    resourceType: 'Observation',
-    id,
-    status: 'final',
-    code,
-    subject: { reference: `Patient/${patient}` },
-    effectiveDateTime: date,
+/** A PUT whose body is sent in two pieces; the first is sent. */
+function slowPut(
+  server: TestServer,
+  token: string,
+  id: string,
+): { finish: () => Promise<number>; sent: ClientRequest } {
+  const body = JSON.stringify({ resourceType: 'Patient', id });
+  const sent = httpRequest(`${server.baseUrl}/Patient/${id}`, {
+    method: 'PUT',
+    headers: {
+      Authorization: `Bearer ${token}`,
+      'Content-Type': 'application/fhir+json',
+      'Content-Length': body.length,
+    },
   });
+  sent.write(body.slice(0, 10));
+  const answer = once(sent, 'response');
+  return {
+    sent,
+    async finish() {
+      sent.end(body.slice(10));
+      const [response] = (await answer) as [IncomingMessage];
+      response.resume();
+      return response.statusCode!;
+    },
+  };
+}
 
+describe('an operated server', () => {
+  let server: TestServer;
+  let origin: string;
+  let metricsPort: number;
   before(async () => {
-    server = await TestServer.start({ DEFAULT_CONSENT: 'deny' });
-    stranger = await server.tokenFor({ actor: 'Practitioner/stranger', scope: 'user/*.cruds' });
-    await put({ resourceType: 'Organization', id: 'clinic', name: 'Clinic' });
-    await put({ resourceType: 'Practitioner', id: 'dr', name: [{ family: 'Doctor' }] });
-    await put({
-      resourceType: 'Patient',
-      id: 'ada',
-      identifier: [{ system: 'http://example.org/mrn', value: '1815' }],
-      name: [{ family: 'Lovelace', given: ['Ada', 'King'] }],
-      gender: 'female',
-      birthDate: '1815-12-10',
-      telecom: [{ system: 'phone', value: '+44 20 7946 0958' }],
-      address: [{ line: ['12 St James Square'], city: 'London', postalCode: 'SW1Y 4JH' }],
-      managingOrganization: { reference: 'Organization/clinic' },
+    metricsPort = await freePort();
+    server = await TestServer.start({
+      METRICS_PORT: String(metricsPort),
+      RATE_LIMIT: '15',
+      DRAIN_MS: '300',
+      MAX_REQUESTS: '2',
     });
-    await put({
-      resourceType: 'Patient',
-      id: 'adam',
-      identifier: [{ system: 'http://example.org/mrn', value: '1900' }],
-      name: [{ family: 'Lovelace', given: ['Adam'] }],
-      gender: 'male',
-      birthDate: '1815-12-01',
-    });
+    origin = server.baseUrl.replace(/\/fhir$/, '');
   });
   after(() => server.stop());
 
-  describe('$lastn', () => {
-    const coded = (code: string, ...others: string[]) => ({
-      coding: [{ system: loinc, code }, ...others.map((one) => ({ system: 'http://example.org/local', code: one }))],
-    });
-    before(async () => {
-      await put(observation('w1', coded('29463-7'), '2020-01-01'));
-      await put(observation('w3', coded('29463-7', 'weight'), '2022-01-01'));
-      await put(observation('w2', { coding: [{ system: 'http://example.org/local', code: 'weight' }] }, '2021-01-01'));
-      await put(observation('h1', coded('8302-2'), '2019-01-01'));
-      await put(observation('h2', coded('8302-2'), '2018-01-01'));
-      await put(observation('t1', { text: 'gait' }, '2018-01-01'));
-    });
-
-    it('gives the newest of each code; codes that stand together are one', async () => {
-      const answer = await server.get('Observation/$lastn?patient=ada&code:missing=false');
-      assert.deepEqual(namesOf(answer), ['Observation/w3', 'Observation/h1', 'Observation/t1'], answer.text);
-      assert.equal(answer.body.type, 'searchset');
-      const two = await server.get(`Observation/$lastn?patient=ada&code=${loinc}|8302-2,${loinc}|29463-7&max=2`);
-      assert.deepEqual(namesOf(two), ['Observation/w3', 'Observation/w1', 'Observation/h1', 'Observation/h2']);
-    });
-
-    it('takes Parameters too, and needs patient and code', async () => {
-      const body = (...parameter: object[]) => ({ resourceType: 'Parameters', parameter });
-      const patient = { name: 'patient', valueString: 'Patient/ada' };
-      const code = { name: 'code', valueString: `${loinc}|8302-2` };
-      assert.deepEqual(namesOf(await server.post('Observation/$lastn', body(patient, code))), ['Observation/h1']);
-      for (const some of [[patient], [code]]) {
-        const refused = await server.post('Observation/$lastn', body(...some));
-        assert.equal(refused.status, 400);
-        assert.equal(firstIssue(refused).code, 'required');
-      }
-      assert.equal((await server.get('Observation/$lastn?patient=ada&code=8302-2&max=0')).status, 400);
-      assert.equal((await server.get('Observation/$lastn?patient=ada&code=8302-2&_sort=code')).status, 400);
-    });
-
-    it('finds nothing of what is hidden', async () => {
-      const answer = await server.get('Observation/$lastn?patient=ada&code:missing=false', { token: stranger });
-      assert.equal(answer.status, 200);
-      assert.deepEqual(namesOf(answer), []);
-    });
+  it('says that it lives and is ready, to anybody', async () => {
+    assert.deepEqual((await server.get(`${origin}/health/live`, { token: '' })).body, { status: 'live' });
+    const ready = await server.get(`${origin}/health/ready`, { token: '' });
+    assert.equal(ready.status, 200);
+    assert.deepEqual(ready.body, { status: 'ready', dependencies: { catalog: 'up', blocks: 'up', chain: 'up' } });
+    assert.equal((await server.get(`${origin}/health/else`, { token: '' })).status, 404);
   });
 
-  describe('$document', () => {
-    before(async () => {
-      await put(observation('doc', { text: 'seen' }, '2020-01-01'));
-      await put({
-        resourceType: 'Composition',
-        id: 'letter',
-        status: 'final',
-        type: { text: 'letter' },
-        subject: { reference: 'Patient/ada' },
-        date: '2020-01-02',
-        author: [{ reference: 'Practitioner/dr' }],
-        custodian: { reference: 'Organization/clinic' },
-        title: 'Letter',
-        section: [{ title: 'A', section: [{ title: 'B', entry: [{ reference: 'Observation/doc' }] }] }],
-      });
-    });
-
-    it('begins with the Composition and brings everything that it refers to, once', async () => {
-      const answer = await server.get('Composition/letter/$document');
-      assert.equal(answer.status, 200, answer.text);
-      assert.equal(answer.body.type, 'document');
-      assert.match(answer.body.identifier.value, /^urn:uuid:/);
-      const [first, ...others] = namesOf(answer);
-      assert.equal(first, 'Composition/letter');
-      assert.deepEqual(others.sort(), ['Observation/doc', 'Organization/clinic', 'Patient/ada', 'Practitioner/dr']);
-      const checked = await server.post('Bundle/$validate', answer.body);
-      assert.ok(!JSON.stringify(checked.body).includes('"severity":"error"'), checked.text);
-      assert.deepEqual(namesOf(await server.get('Composition/$document?id=letter')), [
-        first,
-        ...namesOf(answer).slice(1),
-      ]);
-    });
-
-    it('is stored when that is asked for by POST, and then as hidden as what it holds', async () => {
-      assert.equal((await server.get('Composition/letter/$document?persist=true')).status, 405);
-      const body = { resourceType: 'Parameters', parameter: [{ name: 'persist', valueBoolean: true }] };
-      const stored = await server.post('Composition/letter/$document', body);
-      assert.equal(stored.status, 200, stored.text);
-      const place = `Bundle/${stored.body.id}`;
-      assert.equal(stored.headers.get('location'), `${server.baseUrl}/${place}/_history/1`);
-      const read = await server.get(place);
-      assert.deepEqual(read.body, stored.body);
-      assert.equal((await server.get(place, { token: stranger })).status, 404);
-      const empty = { resourceType: 'Bundle', type: 'collection' };
-      const harmless = await server.post('Bundle', empty);
-      assert.equal((await server.get(`Bundle/${harmless.body.id}`, { token: stranger })).status, 200);
-    });
-
-    it('is not known to who may not see the Composition', async () => {
-      assert.equal((await server.get('Composition/letter/$document', { token: stranger })).status, 404);
-      assert.equal((await server.get('Composition/none/$document')).status, 404);
-      assert.equal((await server.get('Composition/$document')).status, 400);
-      assert.equal((await server.get('Patient/ada/$document')).status, 404);
-    });
+  it('tells its numbers to operators alone, without any id or content', async () => {
+    const id = 'patient-whose-id-is-nowhere';
+    await server.put(`Patient/${id}`, { resourceType: 'Patient', id, name: [{ family: 'Nowhere' }] });
+    await server.get(`Patient?family=Nowhere`);
+    const doctor = await server.tokenFor({ actor: 'Practitioner/1', scope: 'system/*.cruds' });
+    assert.equal((await server.get(`${origin}/metrics`, { token: '' })).status, 401);
+    assert.equal((await server.get(`${origin}/metrics`, { token: 'no-token' })).status, 401);
+    const refused = await server.get(`${origin}/metrics`, { token: doctor });
+    assert.deepEqual([refused.status, firstIssue(refused).code], [403, 'forbidden']);
+    const { status, text } = await server.get(`${origin}/metrics`);
+    assert.equal(status, 200);
+    assert.match(text, /^mooring_requests_total\{method="PUT",shape="instance",status="201"\} 1$/m);
+    assert.match(text, /^mooring_requests_total\{method="GET",shape="type",status="200"\} 1$/m);
+    assert.match(text, /^mooring_log_leaves 1$/m);
+    assert.match(text, /^mooring_dependency_up\{name="chain"\} 1$/m);
+    assert.doesNotMatch(text, /nowhere/i);
+    const own = await server.get(`http://127.0.0.1:${metricsPort}/metrics`, { token: '' });
+    assert.equal(own.status, 200);
+    assert.equal((await server.get(`http://127.0.0.1:${metricsPort}/fhir/Patient`)).status, 404);
   });
 
-  describe('$graph', () => {
-    const graph = (id: string, link: object[], start = 'Patient') => ({
-      resourceType: 'GraphDefinition',
-      id,
-      url: `http://example.org/graphs/${id}`,
-      name: 'Graph',
-      status: 'active',
-      start,
-      link,
-    });
-    before(async () => {
-      await put(observation('g1', { text: 'g' }, '2020-01-01'));
-      await put(observation('adam1', { text: 'g' }, '2020-01-01', 'adam'));
-      const observations = {
-        target: [{ type: 'Observation', params: 'subject={ref}&date=2020-01-01' }],
-      };
-      await put(
-        graph('g', [{ path: 'Patient.managingOrganization', target: [{ type: 'Organization' }] }, observations]),
-      );
-      await put(graph('strict', [{ path: 'generalPractitioner', min: 1, target: [{ type: 'Practitioner' }] }]));
-      await put(
-        graph(
-          'up',
-          [
-            {
-              path: 'subject',
-              max: '1',
-              target: [
-                {
-                  type: 'Patient',
-                  compartment: [{ use: 'requirement', code: 'Patient', rule: 'identical' }],
-                  link: [{ path: 'managingOrganization', target: [{ type: 'Organization' }] }],
-                },
-              ],
-            },
-          ],
-          'Observation',
-        ),
-      );
-    });
-
-    it('follows paths and searches from the resource, level by level', async () => {
-      const answer = await server.get('Patient/ada/$graph?graph=http://example.org/graphs/g');
-      assert.equal(answer.status, 200, answer.text);
-      const [first, ...others] = namesOf(answer);
-      assert.equal(first, 'Patient/ada');
-      assert.ok(others.includes('Organization/clinic') && others.includes('Observation/g1'));
-      assert.ok(!others.includes('Observation/adam1'));
-      const up = await server.get('Observation/g1/$graph?graph=GraphDefinition/up');
-      assert.deepEqual(namesOf(up), ['Observation/g1', 'Patient/ada', 'Organization/clinic']);
-    });
-
-    it('tells when a graph does not fit, is unknown, or starts elsewhere', async () => {
-      assert.equal((await server.get('Patient/ada/$graph?graph=GraphDefinition/strict')).status, 422);
-      assert.equal((await server.get('Patient/ada/$graph?graph=http://example.org/graphs/none')).status, 404);
-      assert.equal((await server.get('Patient/ada/$graph?graph=GraphDefinition/up')).status, 422);
-      assert.equal((await server.get('Patient/ada/$graph')).status, 400);
-      const hidden = await server.get('Patient/ada/$graph?graph=GraphDefinition/g', { token: stranger });
-      assert.equal(hidden.status, 404);
-    });
+  it('refuses a client that asks too much, with 429 and when to come again; others are answered', async () => {
+    const eager = await server.tokenFor({ actor: 'Practitioner/eager', scope: 'system/*.rs' });
+    const answers = [];
+    for (let turn = 0; turn < 60; turn += 1) answers.push(await server.get('Patient?_summary=count', { token: eager }));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} refused`);
+    assert.equal(firstIssue(refused[0]!).code, 'throttled');
+    assert.equal(refused[0]!.headers.get('retry-after'), '1');
+    assert.equal((await server.get('Patient?_summary=count')).status, 200);
+    assert.equal((await server.get(`${origin}/health/live`, { token: '' })).status, 200);
   });
 
-  describe('$match', () => {
-    const match = (resource: object, more: object[] = [], options = {}) =>
-      server.post(
-        'Patient/$match',
-        {
-          resourceType: 'Parameters',
-          parameter: [{ name: 'resource', resource: { resourceType: 'Patient', ...resource } }, ...more],
-        },
-        options,
-      );
-    const gradesOf = ({ body }: Answer) =>
-      (body.entry ?? []).map(
-        ({ resource, search }: { resource: { id: string }; search: { extension: { valueCode: string }[] } }) => [
-          resource.id,
-          search.extension[0].valueCode,
-        ],
-      );
-
-    it('finds who is described, the likeliest first, each with score and grade', async () => {
-      const exact = await match({
-        identifier: [{ system: 'http://example.org/mrn', value: '1815' }],
-        name: [{ family: 'Lovelace' }],
-      });
-      assert.deepEqual(gradesOf(exact), [['ada', 'certain']], exact.text);
-      assert.ok(exact.body.entry[0].search.score > 0.9);
-      assert.equal(exact.body.entry[0].search.mode, 'match');
-      const typed = await match({
-        name: [{ family: 'Lovelacé', given: ['Ada'] }],
-        birthDate: '1815-12-10',
-        gender: 'female',
-      });
-      assert.equal(gradesOf(typed)[0][0], 'ada');
-      assert.ok(['certain', 'probable'].includes(gradesOf(typed)[0][1]));
-      const scores = typed.body.entry.map(({ search }: { search: { score: number } }) => search.score);
-      assert.deepEqual(
-        scores,
-        [...scores].sort((a, b) => b - a),
-      );
-    });
-
-    it('onlyCertainMatches and count narrow it; nobody is an empty answer, too little is refused', async () => {
-      const vague = { name: [{ family: 'Lovelace', given: ['Ada'] }] };
-      assert.ok(gradesOf(await match(vague)).length >= 1);
-      assert.deepEqual(gradesOf(await match(vague, [{ name: 'onlyCertainMatches', valueBoolean: true }])), []);
-      const all = { name: [{ family: 'Lovelace' }], birthDate: '1815-12' };
-      assert.equal(gradesOf(await match(all, [{ name: 'count', valueInteger: 1 }])).length, 1);
-      const nobody = await match({ name: [{ family: 'Babbage', given: ['Charles'] }], birthDate: '1791-12-26' });
-      assert.deepEqual([nobody.status, nobody.body.total], [200, 0]);
-      assert.equal((await match({ gender: 'female' })).status, 422);
-      const other = {
-        resourceType: 'Parameters',
-        parameter: [{ name: 'resource', resource: { resourceType: 'Group' } }],
-      };
-      assert.equal((await server.post('Patient/$match', other)).status, 400);
-    });
-
-    it('does not know who is hidden', async () => {
-      const identifier = [{ system: 'http://example.org/mrn', value: '1815' }];
-      assert.equal((await match({ identifier }, [], { token: stranger })).body.total, 0);
-      assert.equal((await match({ identifier })).body.total, 1);
-    });
+  it('takes so many requests at once and refuses more with 503, then goes on', async () => {
+    const token = await server.tokenFor({});
+    const slow = [slowPut(server, token, 'slow-1'), slowPut(server, token, 'slow-2')];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const refused = await server.get('Patient/none');
+    assert.deepEqual([refused.status, firstIssue(refused).code], [503, 'transient']);
+    assert.deepEqual(await Promise.all(slow.map(({ finish }) => finish())), [201, 201]);
+    assert.equal((await server.get('Patient/slow-1')).status, 200);
   });
 
-  describe('$convert', () => {
-    it('turns JSON into XML and back, decimals to the letter', async () => {
-      const json = '{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1.50}}';
-      const xml = await server.post('$convert', json, { headers: { Accept: 'application/fhir+xml' } });
-      assert.match(xml.text, /<valueQuantity><value value="1\.50"\/><\/valueQuantity>/);
-      const back = await server.post('$convert', xml.text, { headers: { 'Content-Type': 'application/fhir+xml' } });
-      assert.equal(back.text, json);
-    });
-
-    it('refuses what R4 does not know, for it would be lost', async () => {
-      const refused = await server.post('$convert', { resourceType: 'Patient', shoeSize: 44 });
-      assert.equal(refused.status, 400);
-      assert.equal(firstIssue(refused).code, 'structure');
-      assert.equal((await server.post('$convert', { resourceType: 'Patience' })).status, 400);
-      assert.equal((await server.send('POST', '$convert')).status, 400);
-    });
+  it('stops: it says that it is not ready, answers what is under way, and keeps what it answered', async () => {
+    const token = await server.tokenFor({});
+    const under = slowPut(server, token, 'last');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const halted = server.halt();
+    const stopping = await server.get(`${origin}/health/ready`, { token: '' });
+    assert.deepEqual([stopping.status, stopping.body.status], [503, 'stopping']);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    assert.equal(await under.finish(), 201);
+    await halted;
+    await assert.rejects(fetch(`${origin}/health/live`));
+    await server.resume();
+    assert.equal((await server.get('Patient/last')).status, 200);
   });
+});
 
-  it('operations work inside batches and transactions', async () => {
-    const entry = ['Patient/ada/$graph?graph=GraphDefinition/g', 'Observation/$lastn?patient=ada&code=8302-2'].map(
-      (url) => ({ request: { method: 'GET', url } }),
-    );
-    for (const type of ['batch', 'transaction']) {
-      const { body } = await server.post('', { resourceType: 'Bundle', type, entry });
-      assert.deepEqual(
-        body.entry.map((one: { resource: { type: string } }) => one.resource.type),
-        ['collection', 'searchset'],
-      );
-    }
-  });
+it('readiness names the dependency that is away, also one that does not answer', async () => {
+  const health = new Health([
+    { name: 'catalog', check: () => Promise.resolve() },
+    { name: 'chain', check: () => Promise.reject(new Error('planted')) },
+  ]);
+  const { isReady, dependencies } = await health.ready();
+  assert.equal(isReady, false);
+  assert.deepEqual(
+    [...dependencies],
+    [
+      ['catalog', true],
+      ['chain', false],
+    ],
+  );
+});
+
+it('bodies under way are bounded in bytes; one that is larger than the bound is let in alone', () => {
+  const limits = new Limits({ ratePerSecond: 0, maxRequests: 10, maxBytes: 100, unknownBytes: 60 });
+  const post = (headers: Record<string, string>) =>
+    limits.admit({ method: 'POST', headers, socket: {} } as unknown as IncomingMessage);
+  const first = post({ 'content-length': '70' });
+  assert.equal(first.kind, 'admitted');
+  assert.equal(post({ 'transfer-encoding': 'chunked' }).kind, 'refused');
+  assert.equal(post({ 'content-length': '30' }).kind, 'admitted');
+  assert.equal(post({ 'content-length': '1' }).kind, 'refused');
+  if (first.kind === 'admitted') first.release();
+  assert.equal(post({ 'content-length': '70' }).kind, 'admitted');
+  const alone = new Limits({ ratePerSecond: 0, maxRequests: 10, maxBytes: 100, unknownBytes: 60 });
+  assert.equal(alone.admit({ method: 'POST', headers: { 'content-length': '5000' } } as never).kind, 'admitted');
+});
+
+it('labels say what kind of URL was asked for, never whose', () => {
+  const shapes = {
+    '/fhir/Patient/1': 'instance',
+    '/fhir/Patient?family=x': 'type',
+    '/fhir/Patient/1/_history/2': 'history',
+    '/fhir/Patient/1/Observation': 'compartment',
+    '/fhir/Patient/1/$everything': 'operation',
+    '/fhir/_history': 'system',
+    '/fhir': 'base',
+    '/fhir/metadata': 'metadata',
+    '/log/checkpoint': 'log',
+    '/x/y': 'other',
+  };
+  for (const [url, shape] of Object.entries(shapes)) assert.equal(shapeOf(url), shape, url);
 });
