@@ -2,7 +2,7 @@
  * The anchored log as tiles: full ones in files, the right edge in memory.
  *
  * Durability: a full tile is synced before it counts; everything follows from the catalog's leaves, and a tile that is missing is built from them again.
- * Consistency: reads see the size of the last finished `advance`. Concurrency: one `advance` at a time (the anchorer's loop), any number of reads.
+ * Consistency: reads see the size of the last finished `advance`. Concurrency: calls of `advance` (one anchorer a chain) queue up; any number of reads.
  * Trust: none; a proof made from tiles is checked against the anchored root before it leaves (proof-builder.ts).
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -26,6 +26,7 @@ export interface LeafSource {
 
 export class TileStore {
   #size = 0;
+  #advancing: Promise<void> = Promise.resolve();
   /** Hashes behind the last full tile, by tile level: fewer than 256 each. */
   readonly #edge: Buffer[] = [];
   readonly #fullTiles: number[] = [];
@@ -49,8 +50,15 @@ export class TileStore {
     return this.#size;
   }
 
-  /** Takes in the catalog's leaves up to `leafCount`. */
-  async advance(leafCount: number): Promise<void> {
+  /** Takes in the catalog's leaves up to `leafCount`, after what is being taken in already. */
+  advance(leafCount: number): Promise<void> {
+    if (leafCount <= this.#size) return Promise.resolve();
+    const advanced = this.#advancing.then(() => this.#advance(leafCount));
+    this.#advancing = advanced.catch(() => undefined);
+    return advanced;
+  }
+
+  async #advance(leafCount: number): Promise<void> {
     while (this.#size < leafCount) {
       const until = Math.min(leafCount, this.#size + chunkLeaves);
       await this.#grow(await this.#leaves(this.#size, until));
