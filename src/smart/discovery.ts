@@ -90,6 +90,7 @@ export function smartConfiguration(endpoints: OAuthEndpoints): object {
     dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
     pushed_authorization_request_endpoint: `${issuer}/par`,
     end_session_endpoint: `${issuer}/logout`,
+    management_endpoint: `${issuer}/apps`,
     subject_types_supported: ['public'],
     capabilities,
   };

@@ -6,7 +6,8 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../consent/gate.js';
-import { BodyTooLarge, readSmallBody, requestWithBody } from './forms.js';
+import { AppsPage } from './apps-page.js';
+import { BodyTooLarge, readSmallBody, requestWithBody, senderHeader } from './forms.js';
 import { Interactions } from './interactions.js';
 import { UsedTwice } from './oidc-adapter.js';
 import { stylePath, type PageFrame } from './page.js';
@@ -28,6 +29,8 @@ export interface AuthorizationServer {
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
+/** Where people see and end what apps may do. */
+const appsPath = 'apps';
 const styleFile = new URL('../../../../web/smart.css', import.meta.url);
 
 export async function openAuthorizationServer(parts: AuthorizationServerParts): Promise<AuthorizationServer> {
@@ -41,6 +44,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
   });
   const callback = provider.callback();
   const interactions = new Interactions({ ...parts, provider, frame, csrfKey: derive('smart-csrf') });
+  const appsPage = new AppsPage({ ...parts, frame, key: derive('smart-apps-page') });
   const style = readFileSync(styleFile);
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -49,7 +53,8 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
     const [, uid, step = ''] = /^interaction\/([A-Za-z0-9_-]+)(?:\/([a-z]+))?$/.exec(place) ?? [];
     if (uid !== undefined) return interactions.serve(request, response, uid, step, url);
     if (place === stylePath) return sendStyle(response, style);
-    const body = await bodyFor(request, place);
+    if (place === appsPath) return appsPage.serve(request, response);
+    const body = await bodyFor(parts, request, place);
     if (place === 'authorize' && request.method === 'GET') askAlways(url.searchParams);
     const passed = body === undefined ? request : requestWithBody(request, body);
     passed.url = url.pathname.slice(root.length) + url.search;
@@ -66,7 +71,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
         host,
         'x-forwarded-host': host,
         'x-forwarded-proto': protocol.replace(':', ''),
-        'x-mooring-client': client,
+        [senderHeader]: client,
       };
       try {
         await answer(request, response);
@@ -85,13 +90,36 @@ function askAlways(parameters: URLSearchParams): void {
   parameters.set('prompt', [...prompts.add('consent')].join(' '));
 }
 
-/** Bodies that are changed on their way: pushed authorization requests and registrations. */
-async function bodyFor(request: IncomingMessage, place: string): Promise<string | undefined> {
+/** Bodies that are changed on their way: pushed authorization requests, registrations, and refreshes of public apps. */
+async function bodyFor(
+  { store }: Pick<ProviderParts, 'store'>,
+  request: IncomingMessage,
+  place: string,
+): Promise<string | undefined> {
   if (request.method !== 'POST') return undefined;
-  if (place === 'register') return registrationWith(await readSmallBody(request));
-  if (place !== 'par') return undefined;
-  const form = new URLSearchParams(await readSmallBody(request));
-  askAlways(form);
+  switch (place) {
+    case 'register':
+      return registrationWith(await readSmallBody(request));
+    case 'par': {
+      const form = new URLSearchParams(await readSmallBody(request));
+      askAlways(form);
+      return form.toString();
+    }
+    case 'token':
+      return request.headers.authorization === undefined ? namedClient(store, await readSmallBody(request)) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Public apps (fhirclient among them) refresh without a client_id: the refresh token names its client. RFC 6749, 6. */
+async function namedClient(store: ProviderParts['store'], body: string): Promise<string> {
+  const form = new URLSearchParams(body);
+  const token = form.get('refresh_token');
+  const isNamed = form.has('client_id') || form.has('client_assertion');
+  if (form.get('grant_type') !== 'refresh_token' || token === null || isNamed) return body;
+  const found = await store.get<{ readonly clientId?: string }>('RefreshToken', token);
+  if (found?.value.clientId !== undefined) form.set('client_id', found.value.clientId);
   return form.toString();
 }
 

@@ -102,6 +102,7 @@ export function decisionPage(frame: PageFrame, form: Form, decision: Decision): 
         ${appText(app)}
         <h2>For how long?</h2>
         <p>${durationText(scopes)}</p>
+        <p class="quiet">You can end it at any time: <a href="${frame.root}/apps">apps that use your records</a>.</p>
         <div class="buttons">
           <button type="submit" name="decision" value="allow">Allow</button>
           <button class="second" type="submit" name="decision" value="deny" formnovalidate>Do not allow</button>
@@ -163,8 +164,7 @@ function appText({ name, host, isTrusted, policyUri }: AppOnPage): Html {
 
 function durationText(scopes: readonly string[]): string {
   const days = Math.round(lifetimes.offline / 86_400);
-  if (scopes.includes('offline_access'))
-    return `${days} days, also while you are away, unless you or your clinic end it earlier.`;
+  if (scopes.includes('offline_access')) return `${days} days, also while you are away, unless you end it earlier.`;
   if (scopes.includes('online_access'))
     return `As long as you stay signed in, ${lifetimes.session / 3_600} hours at most.`;
   return `One hour. Then the app has to ask again.`;

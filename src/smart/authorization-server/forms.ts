@@ -46,3 +46,12 @@ export function isCsrf(key: Uint8Array, interaction: string, given: string | nul
   const found = Buffer.from(given ?? '');
   return found.length === expected.length && timingSafeEqual(found, expected);
 }
+
+/** Header in which the server tells its own pages where a request comes from. */
+export const senderHeader = 'x-mooring-client';
+
+/** From where somebody asks, for the counting of attempts. */
+export function addressOf({ socket, headers }: IncomingMessage): string {
+  const sender = headers[senderHeader];
+  return typeof sender === 'string' ? sender : (socket.remoteAddress ?? '');
+}

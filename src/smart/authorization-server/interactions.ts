@@ -19,10 +19,11 @@ import {
   type Form,
   type PatientOnPage,
 } from './authorize-pages.js';
-import { csrfOf, isCsrf, readSmallBody } from './forms.js';
+import { addressOf, csrfOf, isCsrf, readSmallBody } from './forms.js';
 import { lifetimes } from './lifetimes.js';
 import { sendPage, type PageFrame } from './page.js';
 import type { PatientDirectory } from './patient-directory.js';
+import { scopeText } from './scope-texts.js';
 import { claimsOfAccount } from './token-claims.js';
 import type { Clock } from '../../base/clock.js';
 
@@ -138,7 +139,7 @@ export class Interactions {
     const { provider, baseUrl } = this.parts;
     const grant = new provider.Grant({ accountId: account.id, clientId: client.clientId });
     for (const scope of requestedScopes(details)) {
-      const isChoice = parseScope(scope) !== undefined;
+      const isChoice = scopeText(scope, '') !== undefined;
       const isAllowed = scopes.includes(scope) && (!isChoice || ticked.includes(scope));
       if (isAllowed) {
         if (plainScopes.includes(scope)) grant.addOIDCScope(scope);
@@ -287,9 +288,4 @@ function formTargets({ params }: OidcInteraction): string[] {
   if (!URL.canParse(redirect)) return [];
   const { origin, protocol } = new URL(redirect);
   return [origin === 'null' ? protocol : origin];
-}
-
-function addressOf({ socket, headers }: IncomingMessage): string {
-  const forwarded = headers['x-mooring-client'];
-  return typeof forwarded === 'string' ? forwarded : (socket.remoteAddress ?? '');
 }

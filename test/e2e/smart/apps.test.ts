@@ -152,6 +152,29 @@ describe('apps and accounts', () => {
     assert.equal(stranger.status, 400, 'without the cookie of the browser that began');
   });
 
+  it('people see what they have allowed and end it, each their own', async () => {
+    const account = { displayName: 'F', fhirUser: 'Patient/ada', memberships: [], patients: [], purpose: 'PATRQT' };
+    await world.accounts.add({ ...account, name: 'flo' }, password);
+    const { body } = await world.launch({ scope: 'launch/patient offline_access patient/Patient.rs' }, { user: 'flo' });
+    const browser = new Browser(world.origin);
+    const url = `${world.oauth}/apps`;
+    assert.equal((await browser.open(url, { name: 'flo', password: 'wrong' })).status, 401);
+    const page = await browser.open(url, { name: 'flo', password });
+    assert.match(page.text, /Growth Chart[^]*birth date/);
+    const grant = /name="end" value="([^"]+)"/.exec(page.text)?.[1] ?? '';
+    const others = await browser.open(url, { name: 'dr', password });
+    const ticket = (text: string) => /name="ticket" value="([^"]+)"/.exec(text)?.[1] ?? '';
+    await browser.open(url, { ticket: ticket(others.text), end: grant });
+    assert.equal((await browser.open(url, { ticket: 'x.9999999999999.y', end: grant })).status, 401);
+    const read = () => world.server.get('Patient/ada', { token: body.access_token });
+    assert.equal((await read()).status, 200, 'nobody else ends it');
+    const after = await browser.open(url, { ticket: ticket(page.text), end: grant });
+    assert.match(after.text, /no app anything/);
+    assert.equal((await read()).status, 401);
+    const refresh = { grant_type: 'refresh_token', refresh_token: body.refresh_token, client_id: 'growth' };
+    assert.equal((await world.token(refresh)).status, 400);
+  });
+
   it('nothing of what the authorization server remembers can be read from its files', async () => {
     const { body } = await world.launch({ scope: 'launch/patient offline_access openid patient/Patient.rs' });
     const planted = [

@@ -119,6 +119,8 @@ describe('a SMART app', () => {
     assert.equal(less.body.patient, 'ada');
     assert.equal((await read(less.body.access_token, 'Observation')).status, 403);
     assert.equal((await read(less.body.access_token, 'Patient/ada')).status, 200);
+    const unnamed = await world.token({ grant_type: 'refresh_token', refresh_token: 'guessed' });
+    assert.equal(unnamed.status, 400);
     const more = await refresh(less.body.refresh_token, { scope: 'patient/Condition.rs' });
     assert.deepEqual([more.status, more.body.error], [400, 'invalid_scope']);
     const again = await refresh(body.refresh_token);
@@ -201,7 +203,7 @@ describe('a SMART app', () => {
     assert.equal(missing.status, 422);
     const back = await browser.submit(found, '/decide', {
       decision: 'allow',
-      scope: 'patient/Observation.rs',
+      scope: ['fhirUser', 'patient/Observation.rs'],
       patient: 'bob',
     });
     const { code } = answerOf(back.url);
