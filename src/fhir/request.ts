@@ -28,7 +28,7 @@ export interface FhirRequest {
   /** The body of an operation as it came, so that messages can say where in it something stands. */
   readonly bodyBytes?: Uint8Array;
   /** How the body was written; decides between the kinds of patch. */
-  readonly bodyFormat?: 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'graphql' | 'binary';
+  readonly bodyFormat?: 'json' | 'xml' | 'json-patch' | 'merge-patch' | 'xml-patch' | 'graphql' | 'binary';
   /** Media type of a body that is no FHIR format (native content of a Binary). */
   readonly contentType?: string;
   /** A Binary is asked for in its own content type. */

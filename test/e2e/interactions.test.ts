@@ -188,7 +188,7 @@ describe('interactions on one resource', () => {
     assert.equal((await server.delete(`Patient/${id}`)).status, 204);
   });
 
-  it('patches apply in all four ways, and a patch that does not apply changes nothing', async () => {
+  it('patches apply in all five ways, and a patch that does not apply changes nothing', async () => {
     const { id } = await newPatient();
     const json = await server.send('PATCH', `Patient/${id}`, {
       body: [{ op: 'add', path: '/active', value: true }],
@@ -217,6 +217,11 @@ describe('interactions on one resource', () => {
       headers: { 'Content-Type': 'application/xml-patch+xml' },
     });
     assert.equal(xml.body.gender, 'other', xml.text);
+    const merged = await server.send('PATCH', `Patient/${id}`, {
+      body: { gender: null, birthDate: '1984-05-02' },
+      headers: { 'Content-Type': 'application/merge-patch+json' },
+    });
+    assert.deepEqual([merged.body.gender, merged.body.birthDate, merged.body.active], [undefined, '1984-05-02', false]);
     const failing = await server.send('PATCH', `Patient/${id}`, {
       body: [{ op: 'test', path: '/active', value: true }],
       headers: { 'Content-Type': 'application/json-patch+json' },
@@ -235,7 +240,9 @@ describe('interactions on one resource', () => {
     assert.equal(nowhere.status, 422);
     const picture = { body: 'x', headers: { 'Content-Type': 'image/png' } };
     assert.equal((await server.send('PATCH', `Patient/${id}`, picture)).status, 415);
-    assert.equal((await server.get(`Patient/${id}`)).body.meta.versionId, '4');
+    const whole = { body: { resourceType: 'Patient', id, active: true } };
+    assert.equal((await server.send('PATCH', `Patient/${id}`, whole)).status, 400);
+    assert.equal((await server.get(`Patient/${id}`)).body.meta.versionId, '5');
   });
 
   it('_summary and _elements give marked parts, _pretty indents', async () => {

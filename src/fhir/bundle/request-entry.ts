@@ -1,4 +1,5 @@
 /** The entries of a batch or transaction as requests. Spec: https://hl7.org/fhir/R4/http.html#transaction */
+import { parseJson } from '../../base/json.js';
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { parsePrefer } from '../http/prefer.js';
@@ -85,12 +86,13 @@ function patchBody(resource: Resource, place: string): Pick<FhirRequest, 'body' 
   const { contentType, data } = resource;
   const text = typeof data === 'string' ? Buffer.from(data, 'base64').toString('utf8') : '';
   if (contentType === 'application/xml-patch+xml') return { body: text, bodyFormat: 'xml-patch' };
-  if (contentType !== 'application/json-patch+json') {
-    const diagnostics = `The patch is of type ${JSON.stringify(contentType)}; expected application/json-patch+json or application/xml-patch+xml.`;
+  if (contentType !== 'application/json-patch+json' && contentType !== 'application/merge-patch+json') {
+    const diagnostics = `The patch is of type ${JSON.stringify(contentType)}; expected application/json-patch+json, application/merge-patch+json or application/xml-patch+xml.`;
     throw fhirError(400, 'value', diagnostics, `${place}.resource.contentType`);
   }
   try {
-    return { body: JSON.parse(text) as unknown, bodyFormat: 'json-patch' };
+    const isMerge = contentType === 'application/merge-patch+json';
+    return { body: parseJson(text), bodyFormat: isMerge ? 'merge-patch' : 'json-patch' };
   } catch {
     throw fhirError(400, 'structure', 'The data of the Binary is no JSON.', `${place}.resource.data`);
   }

@@ -70,7 +70,7 @@ function qualityOf(range: string): number {
 }
 
 /** How a request body is written. */
-export type BodyFormat = 'json' | 'xml' | 'json-patch' | 'xml-patch' | 'graphql' | 'form' | 'other';
+export type BodyFormat = 'json' | 'xml' | 'json-patch' | 'merge-patch' | 'xml-patch' | 'graphql' | 'form' | 'other';
 
 /** @param contentType the Content-Type header; absent counts as FHIR JSON. @throws FhirError 415 for another version of FHIR. */
 export function bodyFormatOf(contentType: string | undefined): BodyFormat {
@@ -81,6 +81,7 @@ export function bodyFormatOf(contentType: string | undefined): BodyFormat {
     throw fhirError(415, 'not-supported', `Content-Type "${contentType}": this server speaks FHIR 4.0.`);
   }
   if (type === 'application/json-patch+json') return 'json-patch';
+  if (type === 'application/merge-patch+json') return 'merge-patch';
   if (type === 'application/xml-patch+xml') return 'xml-patch';
   if (type === 'application/graphql') return 'graphql';
   if (type === 'application/x-www-form-urlencoded') return 'form';

@@ -102,7 +102,11 @@ async function withBody(
     }
     case 'json':
     case 'json-patch':
-      return { ...base, ...source, body: await parseJsonBody(bytes), bodyFormat: format };
+    case 'merge-patch': {
+      const body = await parseJsonBody(bytes);
+      const isPart = base.method === 'PATCH' && isPlainJson(contentType) && isPartOfResource(body);
+      return { ...base, ...source, body, bodyFormat: isPart ? 'merge-patch' : format };
+    }
     case 'xml':
       return { ...base, ...source, body: parseXmlBody(bytes, definitions), bodyFormat: 'xml' };
     case 'xml-patch':
@@ -115,6 +119,16 @@ async function withBody(
       break;
   }
   throw fhirError(415, 'not-supported', `Content-Type "${contentType}" is not taken here; use application/fhir+json.`);
+}
+
+function isPlainJson(contentType: string | undefined): boolean {
+  return /^application\/json\s*(?:;|$)/i.test(contentType ?? '');
+}
+
+/** An object in plain JSON that is no FHIRPath Patch: the members to change (some clients do not say merge-patch). */
+function isPartOfResource(body: unknown): boolean {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  return isObject && (body as { resourceType?: unknown }).resourceType !== 'Parameters';
 }
 
 function timeOf(header: string | undefined): number | undefined {

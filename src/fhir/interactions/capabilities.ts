@@ -72,6 +72,7 @@ async function statement(services: FhirServices, baseUrl: string): Promise<Resou
     format: ['json', 'application/fhir+json', 'xml', 'application/fhir+xml'],
     patchFormat: [
       'application/json-patch+json',
+      'application/merge-patch+json',
       'application/xml-patch+xml',
       'application/fhir+json',
       'application/fhir+xml',

@@ -3,6 +3,7 @@ import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { applyFhirPathPatch } from '../patch/fhirpath-patch.js';
 import { applyJsonPatch } from '../patch/json-patch.js';
+import { applyMergePatch } from '../patch/merge-patch.js';
 import { applyXmlPatch } from '../patch/xml-patch.js';
 import type { FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
@@ -43,6 +44,7 @@ function changeOf(
   if (bodyFormat === 'json-patch' || (bodyFormat === 'json' && Array.isArray(body))) {
     return (present) => applyJsonPatch(present, body);
   }
+  if (bodyFormat === 'merge-patch') return (present) => applyMergePatch(present, body);
   if ((bodyFormat === 'json' || bodyFormat === 'xml') && typeof body === 'object' && body !== null) {
     return (present) => applyFhirPathPatch(definitions, present, body as Resource);
   }
@@ -52,6 +54,6 @@ function changeOf(
   throw fhirError(
     415,
     'not-supported',
-    'A patch comes as application/json-patch+json, application/xml-patch+xml, or as Parameters (FHIRPath Patch).',
+    'A patch comes as application/json-patch+json, application/merge-patch+json, application/xml-patch+xml, or as Parameters (FHIRPath Patch).',
   );
 }

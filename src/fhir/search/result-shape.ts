@@ -30,6 +30,7 @@ const names = new Set([
   '_sort',
   '_count',
   '_total',
+  '_totalMethod',
   '_summary',
   '_elements',
   '_include',
@@ -74,6 +75,10 @@ export function readShape(
           return;
         case '_total':
           shape.total = oneOf<Total>(name, value, ['none', 'estimate', 'accurate']);
+          return;
+        case '_totalMethod':
+          // Aidbox's name for it, which fhirpy uses.
+          shape.total = oneOf(name, value, ['none', 'estimate', 'count']) === 'none' ? 'none' : 'accurate';
           return;
         case '_summary':
           shape.summary = oneOf<Summary>(name, value, ['true', 'text', 'data', 'count', 'false']);
