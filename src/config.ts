@@ -43,6 +43,13 @@ export interface Config {
     readonly policies: readonly (readonly [name: string, effect: PolicyEffect])[];
     /** Blocks after which a filing or revocation stops to be pending. */
     readonly confirmations: number;
+    readonly breakGlass: {
+      /** `system|code` of roles, or references, whose holders may declare emergencies; none: nobody may. */
+      readonly roles: readonly string[];
+      readonly minutes: number;
+      /** Reference of who gets a Task for each emergency. */
+      readonly reviewer: string;
+    };
     /** Who may write Consents that are in force beside the patient: the server's organisation and its members, or anybody whom consent lets. */
     readonly authors: 'organization' | 'any';
     /** Whom a Consent may name: anybody, or those alone who are stored here (under REFERENTIAL_INTEGRITY). */
@@ -196,6 +203,16 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxStalenessMs: read.integer('CONSENT_MAX_STALENESS_MS', 10_000, 100, 3_600_000),
       policies: policies(read),
       confirmations: read.integer('CONSENT_CONFIRMATIONS', 1, 1, 1_000),
+      breakGlass: {
+        roles: read.list('BREAK_GLASS_ROLES'),
+        minutes: read.integer('BREAK_GLASS_MINUTES', 60, 1, 10_080),
+        reviewer: read.matching(
+          'BREAK_GLASS_REVIEWER',
+          read.text('ORGANIZATION', 'Organization/self'),
+          /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/,
+          'a reference',
+        ),
+      },
       authors: read.choice('CONSENT_AUTHORS', 'organization', ['organization', 'any']),
       actors: read.choice('CONSENT_ACTORS', 'any', ['any', 'stored']),
     },

@@ -6,7 +6,8 @@
  */
 import { fhirError } from '../base/outcome.js';
 import type { Coding } from '../base/resource.js';
-import { CONFIDENTIALITY, canonicalSystem, confidentialityLevel } from './hierarchies.js';
+import { EMERGENCY_PURPOSES } from './claims.js';
+import { ACT_REASON, CONFIDENTIALITY, canonicalSystem, confidentialityLevel } from './hierarchies.js';
 import { periodBounds } from './period.js';
 import type { Alternative, Criterion, Rule } from './policy.js';
 import { type CodingKind, codingTerm, identifierReference, referenceTerm } from './terms.js';
@@ -48,7 +49,18 @@ export function compileProvision(provision: Element, base: Rule['type'], express
   const nested = list(provision['provision'], `${expression}.provision`);
   const rules = nested.map(([child, place]) => compileProvision(child, type, place, depth + 1));
   const criteria = criteriaOf(provision, type, expression);
-  return { type, criteria, rules, expression };
+  const isFinal = type === 'deny' && namesEmergency(provision['purpose']);
+  return { type, criteria, rules, expression, ...(isFinal ? { isFinal } : {}) };
+}
+
+/** A denial that names emergencies among its purposes holds in them too. */
+function namesEmergency(purposes: unknown): boolean {
+  return (
+    Array.isArray(purposes) &&
+    (purposes as Coding[]).some(
+      ({ system, code }) => canonicalSystem(system ?? '') === ACT_REASON && EMERGENCY_PURPOSES.has(code ?? ''),
+    )
+  );
 }
 
 function typeOf(provision: Element, base: Rule['type'], expression: string, depth: number): Rule['type'] {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
+import { emergencyHolder } from '../chain/emergency-access.js';
 import type { Blinder } from './blinder.js';
 import { type BlockDecision, DecisionBatcher, type PolicySet } from './decision-batcher.js';
 import {
@@ -17,6 +18,7 @@ import {
 import { type Claims, claimEdges, claimsOf, groupClaims } from './claims.js';
 import type { PendingChanges, PolicyContents } from './pending-changes.js';
 import { type PolicySummary, summarizePolicies } from './policy-summary.js';
+import { referenceTerm } from './terms.js';
 import { RegistryFollower } from './registry-follower.js';
 import {
   type BlindRequest,
@@ -53,6 +55,11 @@ export interface ConsentGateOptions {
 export interface RunningConsentGate extends ConsentGate {
   /** Catches up with the chain now. @throws ChainUnavailable. */
   sync(): Promise<void>;
+  /** The emergency of this requester for this patient that is open now, as far as the chain was followed. */
+  openEmergency(
+    principal: Principal,
+    patientId: string,
+  ): { readonly grant: number; readonly until: number } | undefined;
   /** Hashes of the policies that are active on the chain, by index; undefined when none was ever filed. */
   activePolicies(patientId: string): ReadonlyMap<number, Hex> | undefined;
   close(): void;
@@ -124,6 +131,18 @@ class ContractGate implements RunningConsentGate {
 
   sync(): Promise<void> {
     return this.#follower.sync();
+  }
+
+  openEmergency(
+    { actor }: Principal,
+    patientId: string,
+  ): { readonly grant: number; readonly until: number } | undefined {
+    const { blinder, clock } = this.#options;
+    const patient = blinder.pseudonym(patientId);
+    const holder = emergencyHolder(blinder.term(referenceTerm('actor', actor)), patient);
+    const open = this.#follower.emergencies(patient)?.findLast((one) => one.holder === holder);
+    if (open === undefined || clock.now() >= 1000 * open.until) return undefined;
+    return { grant: open.grant, until: 1000 * open.until };
   }
 
   activePolicies(patientId: string): ReadonlyMap<number, Hex> | undefined {

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import { decodeBoolean } from '../chain/anchor-log.js';
-import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
+import { CallReverted, type Chain, type ChainReceipt, ChainUnavailable, type Hex } from '../chain/chain.js';
 import {
   decodeAccount,
   encodeAccountOf,
@@ -46,6 +46,14 @@ interface Step {
   readonly kind: 'file' | 'revoke';
 }
 
+/** A call that is not about a consent. */
+interface Call {
+  readonly to: Hex;
+  readonly data: Hex;
+  readonly resolve: (receipt: ChainReceipt) => void;
+  readonly reject: (problem: unknown) => void;
+}
+
 type Signed = Step & { readonly index: number; readonly transaction: SentTransaction };
 type Outcome = 'mined' | 'reverted' | 'lost';
 
@@ -62,6 +70,7 @@ export class OutboxLoop {
   #running: Promise<void> | undefined;
   #isClosed = false;
   #endPause: () => void = () => undefined;
+  readonly #calls: Call[] = [];
 
   constructor(options: OutboxLoopOptions, ledger: Ledger, hooks: OutboxHooks) {
     this.#options = options;
@@ -70,9 +79,21 @@ export class OutboxLoop {
     this.#keys = createPatientKeys(options.state, options.ring);
   }
 
+  /**
+   * Sends another call with the relay's key, between two rounds, and waits for its receipt. Not durable: a crash forgets it.
+   * @throws CallReverted when the contract refuses; ChainUnavailable.
+   */
+  submit(to: Hex, data: Hex): Promise<ChainReceipt> {
+    return new Promise((resolve, reject) => {
+      this.#calls.push({ to, data, resolve, reject });
+      this.#endPause();
+      this.wake();
+    });
+  }
+
   /** Starts the loop when there is work and it is not running. */
   wake(): void {
-    if (this.#isClosed || this.#running !== undefined || this.#ledger.work.length === 0) return;
+    if (this.#isClosed || this.#running !== undefined || !this.#hasWork()) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       this.wake();
@@ -88,15 +109,43 @@ export class OutboxLoop {
 
   async #run(): Promise<void> {
     let pauseMs = 100;
-    while (!this.#isClosed && this.#ledger.work.length > 0) {
+    while (!this.#isClosed && this.#hasWork()) {
       try {
-        await this.#round();
+        if (this.#ledger.sent.length === 0) await this.#sendCalls();
+        if (this.#ledger.work.length > 0) await this.#round();
         pauseMs = 100;
       } catch (problem) {
         this.#options.onProblem?.(problem as Error);
         await this.#pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
       }
+    }
+  }
+
+  #hasWork(): boolean {
+    return this.#ledger.work.length + this.#calls.length > 0;
+  }
+
+  async #sendCalls(): Promise<void> {
+    const { chain } = this.#options;
+    for (const call of this.#calls.splice(0)) {
+      try {
+        const { raw, txHash } = await chain.sign(call.to, call.data, await chain.nextNonce());
+        await chain.send(raw);
+        call.resolve(await this.#mined(txHash));
+      } catch (problem) {
+        call.reject(problem);
+      }
+    }
+  }
+
+  async #mined(txHash: Hex): Promise<ChainReceipt> {
+    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 1_000)) {
+      const receipt = await this.#options.chain.receipt(txHash);
+      if (receipt?.status === 'reverted') throw new CallReverted('the transaction was reverted', '0x');
+      if (receipt !== undefined) return receipt;
+      if (this.#isClosed) throw new ChainUnavailable('closing');
+      await this.#pause(waitMs);
     }
   }
 

@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.js';
 import { FhirError } from '../base/outcome.js';
 import type { Resource } from '../base/resource.js';
-import type { Chain, Hex } from '../chain/chain.js';
+import type { Chain, ChainReceipt, Hex } from '../chain/chain.js';
 import type { Catalog } from '../commit/catalog.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import type { Blinder } from './blinder.js';
@@ -63,6 +63,9 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
    * @param signature by the patient's own key over `Revoke`, where she filed with it; until it comes, the revocation is pending, which denies.
    */
   onConsentRevoked(consentId: string, signature?: RevocationSignature): Promise<void>;
+
+  /** Sends another call with the relay's key and waits for its receipt. @throws CallReverted, ChainUnavailable */
+  submit(to: Hex, data: Hex): Promise<ChainReceipt>;
 
   /** How far the newest filing or revocation of a Consent has come. */
   stateOf(consentId: string): Promise<FilingState>;
@@ -182,6 +185,10 @@ class LedgerPublisher implements ConsentPublisher {
       if (!isSettled(filings)) await this.#begin(patient);
     });
     for (const consent of consents) await this.onConsentWritten(consent);
+  }
+
+  submit(to: Hex, data: Hex): Promise<ChainReceipt> {
+    return this.#loop.submit(to, data);
   }
 
   async stateOf(consentId: string): Promise<FilingState> {

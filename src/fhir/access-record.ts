@@ -4,7 +4,7 @@ import type { Context, FhirRequest } from './request.js';
 import type { FhirServices } from './services.js';
 
 /** What was asked for, and what came of it. */
-export type Access = Pick<AccessRecord, 'interaction' | 'outcome' | 'entities' | 'patients'>;
+export type Access = Pick<AccessRecord, 'interaction' | 'outcome' | 'entities' | 'patients' | 'reason'>;
 
 const requests = new WeakMap<Context, FhirRequest>();
 const refused = new WeakSet<Context>();
@@ -23,7 +23,7 @@ export function hasRefusal(context: Context): boolean {
 export function recordAccess(
   { accessLog, clock }: Pick<FhirServices, 'accessLog' | 'clock'>,
   context: Context,
-  { interaction, outcome, entities, patients }: Access,
+  { interaction, outcome, entities, patients, reason }: Access,
 ): Promise<void> {
   const { principal, requestId } = context;
   if (outcome === 'deny') refused.add(context);
@@ -39,6 +39,7 @@ export function recordAccess(
     entities,
     patients,
     ...(query === undefined ? {} : { query }),
+    ...(reason === undefined ? {} : { reason }),
   });
 }
 

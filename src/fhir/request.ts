@@ -50,6 +50,8 @@ export interface Context {
   readonly requestId: string;
   /** Without a slash at the end: `http://127.0.0.1:8080/fhir`. */
   readonly baseUrl: string;
+  /** Why glass is broken: the header `X-Break-Glass-Reason`. */
+  readonly breakGlassReason?: string;
   /** Set for entries of a batch: those may carry an id that is not meant. */
   readonly isBundleEntry?: boolean;
   /** How long an answer to a write waits for its anchor (`Prefer: wait=30`). */

@@ -2,6 +2,7 @@
  * The router: a function from a request to an answer. HTTP calls it, and so does every entry of a batch.
  */
 import { FhirError, fhirError } from '../base/outcome.js';
+import { withBreakGlass } from './break-glass.js';
 import { batch } from './bundle/batch.js';
 import { transaction } from './bundle/transaction.js';
 import { bodyResource, type PathParameters } from './interactions/interaction.js';
@@ -42,7 +43,7 @@ export function createRouter(services: FhirServices): Router {
     throw notFound(path, services);
   }
 
-  const handle = withRefusals(services, route);
+  const handle = withRefusals(services, withBreakGlass(services, route));
 
   async function bundle(request: FhirRequest, context: Context): Promise<FhirResponse> {
     const { resourceType, type, entry = [] } = bodyResource(request, undefined);

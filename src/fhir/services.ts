@@ -9,6 +9,7 @@ import type { Catalog } from '../commit/catalog.js';
 import type { Committer } from '../commit/committer.js';
 import type { Draft } from '../commit/draft.js';
 import type { Records } from '../commit/records.js';
+import type { EmergencyDesk } from '../consent/emergency-desk.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
 import type { OAuthEndpoints } from '../smart/discovery.js';
 import type { Names } from '../vault/names.js';
@@ -32,6 +33,8 @@ export interface FhirConfig {
   readonly integrityOnWrite: boolean;
   /** Who may write Consents that are in force: the patient and the organisation of this server, or anybody whom consent lets. */
   readonly consentAuthors: 'organization' | 'any';
+  /** Reference of who reviews emergency accesses. */
+  readonly reviewer: string;
   /** Also the actors that a Consent names must be here. */
   readonly integrityOfActors: boolean;
   /** Resources that others refer to cannot be deleted. */
@@ -79,6 +82,8 @@ export interface FhirServices {
   readonly cursors: Cursors;
   readonly validator: Validator;
   readonly gate: ConsentGate;
+  /** Absent: no glass is broken here. */
+  readonly emergencies?: EmergencyDesk;
   readonly accessLog: Pick<AccessLog, 'append' | 'read' | 'head'>;
   /** Finds records of the access log; absent: AuditEvents are those that were stored, alone. */
   readonly audit?: AuditIndex;

@@ -4,9 +4,10 @@ import { parseJson } from '../base/json.js';
 import type { Log } from '../base/log.js';
 import type { Resource } from '../base/resource.js';
 import type { Config } from '../config.js';
-import { createBlinder } from '../consent/blinder.js';
-import { startConsentGate } from '../consent/consent-gate.js';
+import { type Blinder, createBlinder } from '../consent/blinder.js';
+import { type RunningConsentGate, startConsentGate } from '../consent/consent-gate.js';
 import type { ConsentGate } from '../consent/gate.js';
+import { EmergencyDesk } from '../consent/emergency-desk.js';
 import { ConsentDesk } from '../consent/desk.js';
 import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
@@ -19,6 +20,8 @@ export interface Consent {
   readonly gate: ConsentGate;
   readonly publisher: ConsentPublisher;
   readonly desk: ConsentDesk;
+  /** Absent where the operator names no roles. */
+  readonly emergencies?: EmergencyDesk;
   close(): Promise<void>;
 }
 
@@ -59,9 +62,11 @@ export async function startConsent(
     implicitPolicy: config.consent.defaultPolicy,
     maxStalenessMs: config.consent.maxStalenessMs,
   });
+  const emergencies = await startEmergencies(config, network, { blinder, clock, gate, publisher });
   return {
     gate,
     publisher,
+    ...(emergencies === undefined ? {} : { emergencies }),
     desk: new ConsentDesk({
       gate,
       publisher,
@@ -77,6 +82,30 @@ export async function startConsent(
       await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
     },
   };
+}
+
+/** Sees to it that the network names the operator's roles. */
+async function startEmergencies(
+  { consent: { breakGlass } }: Config,
+  network: Network,
+  parts: { blinder: Blinder; clock: Clock; gate: RunningConsentGate; publisher: ConsentPublisher },
+): Promise<EmergencyDesk | undefined> {
+  const { roles, minutes } = breakGlass;
+  if (roles.length === 0) return undefined;
+  const { blinder, clock, gate, publisher } = parts;
+  const desk = new EmergencyDesk({
+    chain: network.publisherChain,
+    emergency: network.contracts.emergency,
+    blinder,
+    gate,
+    clock,
+    roles,
+    durationS: minutes * 60,
+    submit: (to, data) => publisher.submit(to, data),
+  });
+  const unnamed = await desk.unnamedRoles(minutes * 60);
+  if (unnamed.length > 0) await network.nameEmergencyRoles(unnamed, minutes * 60);
+  return desk;
 }
 
 /** Number of leaves whose Consents the publisher was told of, written at a clean stop. */

@@ -4,7 +4,13 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../base/log.js';
 import type { Hex } from '../chain/chain.js';
-import { deployContracts, ratifyProfileSet, type Contracts, type DeployOptions } from '../chain/deploy.js';
+import {
+  deployContracts,
+  nameEmergencyRoles,
+  ratifyProfileSet,
+  type Contracts,
+  type DeployOptions,
+} from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain, type EvmChain, type TransactionJournal } from '../chain/ethers-chain.js';
 import { chainKeys, privateKeyFrom, type ChainKeys } from '../chain/keys.js';
@@ -29,6 +35,8 @@ export interface Network {
   readonly publisherChain: EvmChain;
   /** Makes a ProfileSet (SHA-256, hexadecimal) one that heads may name. Does nothing when it is. */
   ratify(profileSetDigest: string): Promise<void>;
+  /** Proposes that holders of these roles (blinded terms) may declare emergencies of at most so long. */
+  nameEmergencyRoles(roles: readonly string[], maxDurationS: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -81,6 +89,7 @@ export async function connectNetwork(
       anchorerChain: chains[0],
       publisherChain: chains[1],
       ratify,
+      nameEmergencyRoles: (named, maxDurationS) => nameEmergencyRoles(deployer, contracts, { named, maxDurationS }),
       async close() {
         await Promise.all([deployer, ...chains].map((chain) => chain.close()));
         await endpoint.stop();

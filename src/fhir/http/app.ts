@@ -18,6 +18,7 @@ import type { Credentials, FhirServices } from '../services.js';
 import { AsyncJobs, asyncFolder, asyncInteraction } from './async-jobs.js';
 import { chooseFormat } from './negotiation.js';
 import { allowOrigin, isPreflight, answerPreflight } from './cors.js';
+import { breakGlassReasonOf, withPurpose } from './purpose.js';
 import { isNativeRead, readRequest, splitUrl, type RequestUrl } from './read-request.js';
 import { respond, type Presentation } from './respond.js';
 
@@ -64,7 +65,8 @@ export function createFhirHandler(services: FhirServices) {
     }
     const { catalog } = services;
     const verified = services.authenticate(credentialsOf(request));
-    const principal = verified instanceof Promise ? await verified : verified;
+    const principal = withPurpose(verified instanceof Promise ? await verified : verified, request);
+    const breakGlassReason = breakGlassReasonOf(request);
     const fhirRequest = await readRequest(request, url, services);
     // What any server has acknowledged before this request came is part of its state.
     if (catalog.refresh !== undefined) await catalog.refresh();
@@ -73,6 +75,7 @@ export function createFhirHandler(services: FhirServices) {
       principal,
       requestId,
       baseUrl: baseUrlOf(request, services),
+      ...(breakGlassReason === undefined ? {} : { breakGlassReason }),
       ...(wait === undefined ? {} : { waitForAnchorMs: Math.min(wait, longestWaitSeconds) * 1000 }),
     };
     if (fhirRequest.path[0] === asyncFolder) return jobs.answer(fhirRequest, context);

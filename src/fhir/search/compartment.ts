@@ -40,6 +40,34 @@ export function patientsOf(parameters: SearchParameters, resource: Resource): st
 }
 
 /**
+ * Ids of the patients whom a resource is about, for consent: those of its compartments, of its parameters `patient` and `subject` (a Task is in
+ * nobody's compartment), and of what a Bundle holds.
+ */
+export function concernedPatients(
+  parameters: SearchParameters,
+  resource: Resource,
+  compartments: readonly string[],
+): readonly string[] {
+  const found = new Set(compartments);
+  for (const code of ['patient', 'subject']) {
+    for (const selection of parameters.get(resource.resourceType, code)?.selections ?? []) {
+      for (const { value } of selection.select(resource)) {
+        if (targetTypeOf(value) !== 'Patient') continue;
+        const id = parseLiteral(String((value as { reference?: unknown }).reference))?.id;
+        if (id !== undefined) found.add(id);
+      }
+    }
+  }
+  if (resource.resourceType === 'Bundle') {
+    for (const { resource: inner } of (resource['entry'] ?? []) as { resource?: Resource }[]) {
+      if (inner === undefined) continue;
+      for (const id of concernedPatients(parameters, inner, patientsOf(parameters, inner))) found.add(id);
+    }
+  }
+  return found.size === compartments.length ? compartments : [...found].sort();
+}
+
+/**
  * Every resource in the compartment of `kind/id`, of the given types (absent: of all).
  *
  * Patient compartments have a term; the others are found through the parameters that the definition names.

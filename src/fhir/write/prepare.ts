@@ -21,6 +21,7 @@ import { attributesOf } from './attributes.js';
 import { patientsWithin } from './compartments.js';
 import { requireConsentAuthor } from './consent-authors.js';
 import { contentOf } from './content.js';
+import { concernedPatients } from '../search/compartment.js';
 import type { Plan } from '../search/plan.js';
 import type { Facts } from './facts.js';
 import { Integrity } from './integrity.js';
@@ -143,7 +144,9 @@ async function prepareTarget(
   const { place } = operation;
   refuseInvalid(found, place, resourceType, problems);
   const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.extract(resource);
-  const patients = (await patientsWithin(services, facts, resource)) ?? extracted.patients;
+  const patients =
+    (await patientsWithin(services, facts, resource)) ??
+    concernedPatients(services.search.parameters, resource, extracted.patients);
   const author = before?.author ?? authorOf(context.principal);
   const attributes = attributesOf(resource, patients, author);
   const mayCollect = await permits(

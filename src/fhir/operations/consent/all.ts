@@ -1,4 +1,6 @@
 /** Operations about consents, emergencies and permissions. */
+import type { EmergencyDesk } from '../../../consent/emergency-desk.js';
+import { breakGlassOperations } from './break-glass.js';
 import type { ConsentDesk } from '../../../consent/desk.js';
 import type { Memberships } from '../../memberships.js';
 import type { Operation } from '../operation.js';
@@ -9,12 +11,15 @@ import { revokeOperations } from './revoke.js';
 export interface ConsentParts {
   readonly desk: ConsentDesk;
   readonly memberships: Pick<Memberships, 'of'>;
+  /** Absent: no glass is broken here. */
+  readonly emergencies?: EmergencyDesk;
 }
 
-export function consentOperations({ desk, memberships }: ConsentParts): Operation[] {
+export function consentOperations({ desk, memberships, emergencies }: ConsentParts): Operation[] {
   return [
     ...revokeOperations(desk),
     explainAccessOperation(desk, memberships),
     consentSimulateOperation(desk, memberships),
+    ...(emergencies === undefined ? [] : breakGlassOperations(emergencies)),
   ];
 }
