@@ -47,8 +47,8 @@ export interface Config {
       /** `system|code` of roles, or references, whose holders may declare emergencies; none: nobody may. */
       readonly roles: readonly string[];
       readonly minutes: number;
-      /** Reference of who gets a Task for each emergency. */
-      readonly reviewer: string;
+      /** Reference of who gets a Task for each emergency; absent: the organisation that runs this server. */
+      readonly reviewer?: string;
     };
     /** Who may write Consents that are in force beside the patient: the server's organisation and its members, or anybody whom consent lets. */
     readonly authors: 'organization' | 'any';
@@ -206,9 +206,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       breakGlass: {
         roles: read.list('BREAK_GLASS_ROLES'),
         minutes: read.integer('BREAK_GLASS_MINUTES', 60, 1, 10_080),
-        reviewer: read.matching(
+        reviewer: read.optionalMatching(
           'BREAK_GLASS_REVIEWER',
-          read.text('ORGANIZATION', 'Organization/self'),
           /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/,
           'a reference',
         ),
@@ -439,6 +438,10 @@ class EnvReader {
     const value = this.text(name, fallback);
     if (!form.test(value)) this.problem(`${name} is "${value}"; expected ${expected}`);
     return value;
+  }
+
+  optionalMatching(name: string, form: RegExp, expected: string): string | undefined {
+    return this.optional(name) === undefined ? undefined : this.matching(name, '', form, expected);
   }
 
   optionalInteger(name: string, least: number, most: number): number | undefined {

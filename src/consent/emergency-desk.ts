@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { sha256, toHex } from '../base/bytes.js';
 import type { Clock } from '../base/clock.js';
-import type { Chain, ChainReceipt, Hex } from '../chain/chain.js';
+import { CallReverted, type Chain, type ChainReceipt, type Hex } from '../chain/chain.js';
 import { decodeRules, encodeContest, encodeDeclare, encodeRulesOf } from '../chain/emergency-access.js';
 import type { Blinder } from './blinder.js';
 import { EMERGENCY_PURPOSES } from './claims.js';
@@ -41,6 +41,11 @@ export interface DeclaredEmergency extends OpenEmergency {
   readonly block: number;
 }
 
+/** The contract takes no such declaration or contest. */
+export class EmergencyRefused extends Error {
+  override readonly name = 'EmergencyRefused';
+}
+
 export class EmergencyDesk {
   readonly #options: EmergencyDeskOptions;
 
@@ -66,10 +71,10 @@ export class EmergencyDesk {
   /**
    * Resolves when the declaration is mined and decisions know of it.
    * @param reason goes on the chain as a salted digest only.
-   * @throws CallReverted when the network did not name the role; ChainUnavailable.
+   * @throws EmergencyRefused when the network did not name the role; ChainUnavailable.
    */
   async declare(principal: Principal, patientId: string, role: string, reason: string): Promise<DeclaredEmergency> {
-    const { blinder, emergency, durationS, submit, gate } = this.#options;
+    const { blinder, durationS, gate } = this.#options;
     const data = encodeDeclare({
       patient: blinder.pseudonym(patientId),
       actor: blinder.term(referenceTerm('actor', principal.actor)),
@@ -77,19 +82,27 @@ export class EmergencyDesk {
       reason: saltedDigest(reason),
       durationS,
     });
-    const { txHash, blockNumber } = await submit(emergency, data);
+    const { txHash, blockNumber } = await this.#submit(data);
     await gate.sync();
     const open = this.openFor(principal, patientId);
     if (open === undefined) throw new Error('an emergency that was declared is not open');
     return { ...open, txHash, block: blockNumber };
   }
 
-  /** The patient contests an emergency: it closes at once. @throws CallReverted when it was contested before. */
+  /** The patient contests an emergency: it closes at once. @throws EmergencyRefused when it was contested before. */
   async contest(grant: number, reason: string): Promise<ChainReceipt> {
-    const { submit, emergency, gate } = this.#options;
-    const receipt = await submit(emergency, encodeContest(grant, saltedDigest(reason)));
-    await gate.sync();
+    const receipt = await this.#submit(encodeContest(grant, saltedDigest(reason)));
+    await this.#options.gate.sync();
     return receipt;
+  }
+
+  async #submit(data: Hex): Promise<ChainReceipt> {
+    const { submit, emergency } = this.#options;
+    try {
+      return await submit(emergency, data);
+    } catch (problem) {
+      throw problem instanceof CallReverted ? new EmergencyRefused(problem.message) : problem;
+    }
   }
 
   /** Roles of the operator's list that the network has not named for emergencies of so long, blinded. */

@@ -6,9 +6,8 @@
  * and a Task for the reviewer. Whoever holds none of the roles that were named is answered as ever.
  */
 import { randomUUID } from 'node:crypto';
-import { CallReverted } from '../chain/chain.js';
 import type { ConsentGate, Principal, RecordAttributes } from '../consent/gate.js';
-import type { EmergencyDesk, OpenEmergency } from '../consent/emergency-desk.js';
+import { EmergencyRefused, type EmergencyDesk, type OpenEmergency } from '../consent/emergency-desk.js';
 import { ACT_REASON } from '../consent/hierarchies.js';
 import { hasScope } from './access.js';
 import { recordAccess } from './access-record.js';
@@ -75,7 +74,7 @@ export async function breakGlass(
     return { kind: 'declared', ...(await notify(services, context, patientId, reason, emergency)), emergency };
   } catch (problem) {
     // The network did not name the role: then nobody breaks any glass.
-    if (problem instanceof CallReverted) return { kind: 'none' };
+    if (problem instanceof EmergencyRefused) return { kind: 'none' };
     throw problem;
   }
 }

@@ -216,7 +216,7 @@ function fhirConfig({ fhir, consent, organization }: Config, baseUrl: string): F
     conditionalDelete: 'multiple',
     integrityOnWrite: fhir.referentialIntegrity,
     consentAuthors: consent.authors,
-    reviewer: consent.breakGlass.reviewer,
+    reviewer: consent.breakGlass.reviewer ?? organization,
     integrityOfActors: consent.actors === 'stored',
     integrityOnDelete: fhir.referentialIntegrity,
     unknownProfile: fhir.unknownProfile,

@@ -131,3 +131,37 @@ describe('operations on consent', () => {
     assert.equal((await server.post(`Consent/${draft.body.id}/$revoke`, undefined)).status, 422);
   });
 });
+
+describe('research that may count', () => {
+  it('gets the number of records that it may use and not see, from five on, and never a record', async () => {
+    const server = await TestServer.start({ DEFAULT_CONSENT: 'deny' });
+    try {
+      const researcher = await server.tokenFor({ actor: 'Organization/lab', purpose: 'HRESCH' });
+      const count = async () => (await server.get('Patient?_summary=count', { token: researcher })).body.total;
+      const counting = {
+        type: 'permit',
+        purpose: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActReason', code: 'HRESCH' }],
+        action: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentaction', code: 'use' }] }],
+      };
+      const add = async () => {
+        const { body } = await server.post('Patient', { resourceType: 'Patient' });
+        const filed = await server.post(
+          'Consent',
+          consentFor(`Patient/${body.id}`, { type: 'deny', provision: [counting] }),
+        );
+        assert.equal(filed.status, 201, filed.text);
+        return body.id as string;
+      };
+      const ids = await Promise.all([add(), add(), add(), add()]);
+      assert.equal(await count(), 0, 'four could tell of one');
+      ids.push(await add());
+      assert.equal(await count(), 5);
+      assert.equal((await server.get('Patient', { token: researcher })).body.total, 0);
+      assert.equal((await server.get(`Patient/${ids[0]}`, { token: researcher })).status, 404);
+      const doctor = await server.tokenFor({ actor: 'Practitioner/dr' });
+      assert.equal((await server.get('Patient?_summary=count', { token: doctor })).body.total, 0);
+    } finally {
+      await server.stop();
+    }
+  });
+});

@@ -6,6 +6,7 @@
  */
 import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
+import { ACT_REASON, selfAndAncestors } from '../../consent/hierarchies.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
@@ -46,11 +47,22 @@ export async function findPage(
   resumed: PagePosition | undefined,
 ): Promise<Page> {
   const order = storeOrder(query);
-  if (count === 0) return { rows: [], total: (await allMatches(services, context, query, asOf, 'newest')).length };
+  if (count === 0) return { rows: [], total: await countOf(services, context, query, asOf) };
   if (order === undefined) return sortedPage(services, context, query, count, asOf, resumed?.offset ?? 0);
   const page = await storePage(services, context, query, count, asOf, order, resumed);
   if (page.total !== undefined || (query.total !== 'accurate' && query.total !== 'estimate')) return page;
   return { ...page, total: (await allMatches(services, context, query, asOf, order)).length };
+}
+
+/** Fewer records than this that may only be counted are not: their number could tell of one person. */
+const leastCounted = 5;
+
+/** Research may count what it may use and not see (docs/consent.md, HRESCH). */
+async function countOf(services: FhirServices, context: Context, query: PageQuery, asOf: number): Promise<number> {
+  const seen = (await allMatches(services, context, query, asOf, 'newest')).length;
+  if (!selfAndAncestors(ACT_REASON, context.principal.purposeOfUse).includes('HRESCH')) return seen;
+  const counted = (await allMatches(services, context, { ...query, counts: true }, asOf, 'newest')).length;
+  return counted - seen < leastCounted ? seen : counted;
 }
 
 /** The order that the store itself can give; undefined: it must be made in memory. */

@@ -4,7 +4,7 @@
  * Consent, chains and what the terms cannot decide are asked of many rows at a time; a row whose decisions are at hand costs no wait.
  */
 import type { VersionRow } from '../../commit/catalog.js';
-import { isInScope, mayRead } from '../access.js';
+import { isInScope, mayRead, permits } from '../access.js';
 import { noteDenied } from '../denials.js';
 import { Slices } from '../pause.js';
 import type { Context } from '../request.js';
@@ -19,6 +19,8 @@ export type MatchQuery = Pick<SearchQuery, 'plan' | 'recheck'> & {
   readonly sure?: SearchQuery['sure'];
   /** What the terms cannot say, read from the sealed header. */
   readonly accepts?: (row: VersionRow) => boolean;
+  /** For a count alone: also what may be used and not seen. */
+  readonly counts?: boolean;
 };
 
 /** Which of the matches are wanted. */
@@ -53,7 +55,7 @@ export async function visibleRows(
       limit,
       ...(from === undefined ? {} : { after: from }),
     });
-    const permitted = await permittedOf(services, context, found, slices);
+    const permitted = await permittedOf(services, context, found, slices, query.counts === true);
     const chained = chains === undefined ? permitted : await chains.filter(query.plan, permitted);
     const accepted = query.accepts === undefined ? chained : chained.filter(query.accepts);
     const sure = await sureOf(services, query, accepted, asOf);
@@ -76,18 +78,31 @@ export async function visibleRows(
   }
 }
 
+/** @param counts whether a row counts also when it may be used (consent's action `use`) and not seen. */
 async function permittedOf(
   services: FhirServices,
   context: Context,
   found: readonly VersionRow[],
   slices: Slices,
+  counts: boolean,
 ): Promise<VersionRow[]> {
   const { principal } = context;
-  const permitted: VersionRow[] = [];
-  for (const row of found) {
+  // Asked together: what the contract has to decide travels in one call.
+  const decisions = found.map((row) => {
     const decision = mayRead(services, principal, 's', row);
+    // Looked at below, one after the other: one that fails meanwhile is no unhandled rejection.
+    if (typeof decision !== 'boolean') decision.catch(() => undefined);
+    return decision;
+  });
+  const permitted: VersionRow[] = [];
+  for (const [index, row] of found.entries()) {
+    const decision = decisions[index];
     if (typeof decision === 'boolean' ? decision : await decision) permitted.push(row);
-    else if (isInScope(services, principal, 's', row)) noteDenied(context, row);
+    else if (isInScope(services, principal, 's', row)) {
+      const { attributes } = services.opened.header(row);
+      if (counts && (await permits(services, principal, 'use', attributes))) permitted.push(row);
+      else noteDenied(context, row);
+    }
     const turn = slices.turn();
     if (turn !== undefined) await turn;
   }

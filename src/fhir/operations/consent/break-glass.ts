@@ -5,8 +5,7 @@
  * such patient.
  */
 import { fhirError } from '../../../base/outcome.js';
-import { CallReverted } from '../../../chain/chain.js';
-import type { EmergencyDesk } from '../../../consent/emergency-desk.js';
+import { EmergencyRefused, type EmergencyDesk } from '../../../consent/emergency-desk.js';
 import { recordAccess } from '../../access-record.js';
 import { breakGlass, emergencySystem } from '../../break-glass.js';
 import { instanceOf } from '../../interactions/interaction.js';
@@ -73,7 +72,7 @@ export function breakGlassOperations(emergencies: EmergencyDesk): Operation[] {
         try {
           await emergencies.contest(Number(emergency), reason);
         } catch (problem) {
-          if (!(problem instanceof CallReverted)) throw problem;
+          if (!(problem instanceof EmergencyRefused)) throw problem;
           throw fhirError(409, 'conflict', 'This emergency was contested already.');
         }
         await recordAccess(services, context, {
