@@ -32,6 +32,11 @@ export interface PreparedLaunch extends LaunchContext {
   readonly user?: string;
 }
 
+interface GrantedLaunch {
+  readonly grantId: string;
+  readonly context: LaunchContext;
+}
+
 const prepared = 'PreparedLaunch';
 const granted = 'GrantedLaunch';
 /** A launch must begin within this time. */
@@ -64,10 +69,19 @@ export class LaunchContexts {
 
   /** Binds a context to a grant: each token of the grant carries it. */
   bind(grantId: string, context: LaunchContext, expiresAt: number): Promise<void> {
-    return this.store.put(granted, grantId, context, { group: grantId, expiresAt });
+    return this.store.put(granted, grantId, { grantId, context }, { group: grantId, expiresAt });
   }
 
   async ofGrant(grantId: string): Promise<LaunchContext> {
-    return (await this.store.get<LaunchContext>(granted, grantId))?.value ?? {};
+    return (await this.store.get<GrantedLaunch>(granted, grantId))?.value.context ?? {};
+  }
+
+  /** Ends every grant that has this patient in context (the patient was erased). */
+  async endGrantsOf(patientId: string): Promise<void> {
+    for (const { grantId, context } of await this.store.list<GrantedLaunch>(granted)) {
+      if (context.patient !== patientId) continue;
+      await this.store.removeGroup(grantId);
+      await this.store.remove('Grant', grantId);
+    }
   }
 }

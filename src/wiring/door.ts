@@ -110,7 +110,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       opened.clear();
       anchoring.notify();
     },
-    forgetConsents: (patientId, consentIds, timeoutMs) => consent.publisher.forget(patientId, consentIds, timeoutMs),
+    forgetConsents: async (patientId, consentIds, timeoutMs) => {
+      await smart.forgetPatient(patientId);
+      return consent.publisher.forget(patientId, consentIds, timeoutMs);
+    },
   };
   // What a crash left undone.
   void finishErasures(storage).catch((error: unknown) => reportDefect('erasure', error));

@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Config } from '../config.js';
 import type { LaunchDesk } from '../fhir/operations/launch-context.js';
 import { coreFolder } from '../fhir/validation/core-facts.js';
+import { Accounts } from '../smart/accounts/accounts.js';
 import { Authenticator, type TokenSource } from '../smart/authenticator.js';
 import type { ProofServices } from '../smart/dpop.js';
 import { OpaqueTokens } from '../smart/opaque-tokens.js';
@@ -31,8 +32,13 @@ export interface Smart {
   readonly store: SealedStore;
   /** Present when another authorization server issues the tokens. */
   readonly outside?: OutsideIssuer;
+  /** Destroys what is kept of a patient who was erased: her account, and what apps were allowed about her. */
+  forgetPatient(patientId: string): Promise<void>;
   close(): Promise<void>;
 }
+
+/** How often what has expired is dropped. */
+const sweepMs = 600_000;
 
 export async function openSmart({ config, baseUrl, clock, keyRing, issuer }: SmartParts): Promise<Smart> {
   const { smart, organization } = config;
@@ -53,7 +59,20 @@ export async function openSmart({ config, baseUrl, clock, keyRing, issuer }: Sma
     proofs: proofServices(store, smart.requiresNonce, keyRing, clock),
     baseUrls: namesOf(baseUrl),
   });
-  return { authenticator, store, ...(outside === undefined ? {} : { outside }), close: () => store.close() };
+  const sweep = setInterval(() => void store.removeExpired(clock.now()).catch(() => undefined), sweepMs).unref();
+  return {
+    authenticator,
+    store,
+    ...(outside === undefined ? {} : { outside }),
+    async forgetPatient(patientId) {
+      await new LaunchContexts(store, clock).endGrantsOf(patientId);
+      await new Accounts(store, clock).forgetPatient(patientId);
+    },
+    close() {
+      clearInterval(sweep);
+      return store.close();
+    },
+  };
 }
 
 /** The store of the authorization server: the command line opens it beside a running server. */

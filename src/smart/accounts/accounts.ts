@@ -74,6 +74,16 @@ export class Accounts {
     return true;
   }
 
+  /** The patient was erased: her account goes, and nobody else's names her any more. */
+  async forgetPatient(patientId: string): Promise<void> {
+    for (const account of await this.store.list<StoredAccount>(kind)) {
+      const { name, fhirUser, patients } = account;
+      if (fhirUser === `Patient/${patientId}`) await this.remove(name);
+      else if (patients !== 'any' && patients.includes(patientId))
+        await this.save({ ...account, patients: patients.filter((id) => id !== patientId) });
+    }
+  }
+
   async list(): Promise<Account[]> {
     return (await this.store.list<StoredAccount>(kind)).map(withoutPassword);
   }

@@ -8,6 +8,7 @@ const busyMs = 5_000;
 
 const schema = `
   PRAGMA journal_mode = WAL;
+  PRAGMA secure_delete = ON;
   CREATE TABLE IF NOT EXISTS entry (
     kind TEXT NOT NULL, key TEXT NOT NULL, sealed BLOB NOT NULL,
     expires INTEGER, grouped TEXT, alias TEXT, consumed INTEGER,

@@ -175,6 +175,22 @@ describe('apps and accounts', () => {
     assert.equal((await world.token(refresh)).status, 400);
   });
 
+  it('when a patient is erased, her account and what apps may do about her go too', async () => {
+    await world.server.put('Patient/gone', { resourceType: 'Patient', id: 'gone' });
+    const account = { displayName: 'G', fhirUser: 'Patient/gone', memberships: [], patients: [], purpose: 'PATRQT' };
+    await world.accounts.add({ ...account, name: 'gone' }, password);
+    await world.accounts.add({ ...account, name: 'mother', fhirUser: 'Patient/ada', patients: ['gone'] }, password);
+    const request = { scope: 'launch/patient patient/Patient.rs' };
+    const { body } = await world.launch(request, { user: 'mother', fields: { patient: 'gone' } });
+    assert.equal(body.patient, 'gone');
+    const erased = await world.server.post('Patient/gone/$erase', { resourceType: 'Parameters' });
+    assert.equal(erased.status, 200, erased.text);
+    assert.equal((await world.server.get('Patient/gone', { token: body.access_token })).status, 401);
+    const names = (await world.accounts.list()).map(({ name, patients }) => [name, patients]);
+    assert.ok(!names.some(([name]) => name === 'gone'));
+    assert.deepEqual(names.find(([name]) => name === 'mother')?.[1], []);
+  });
+
   it('nothing of what the authorization server remembers can be read from its files', async () => {
     const { body } = await world.launch({ scope: 'launch/patient offline_access openid patient/Patient.rs' });
     const planted = [
