@@ -14,6 +14,7 @@ import { receiptPath } from './receipt-path.js';
 import type { Parameters } from './parameters.js';
 import { toParameters } from './proof-parameters.js';
 import type { Anchor, Proof, ProofContent } from './proof.js';
+import type { OrganisationKey } from './sd-jwt.js';
 import type { TileStore } from './tile-store.js';
 import { checkContent, checkLeaf, checkPath, ProofRefused } from './verify-proof.js';
 
@@ -23,6 +24,8 @@ export interface ProofSource extends LeafSource {
   readonly tiles: TileStore;
   /** One per chain. */
   readonly anchorers: readonly Anchorer[];
+  /** Signs disclosures as SD-JWT; absent: none are given. */
+  readonly organisationKey?: OrganisationKey;
 }
 
 export interface ProofRequest {

@@ -5,15 +5,19 @@ import { parseArgs } from 'node:util';
 import { JsonError, parseJson } from '../base/json.js';
 import type { Hex } from '../chain/chain.js';
 import { ConfigError, readConfig } from '../config.js';
+import { verifySdJwtFile } from './verify-sd-jwt.js';
 import { fromParameters } from '../anchoring/proof-parameters.js';
 import { ProofFormatError, type Proof } from '../anchoring/proof.js';
 import { fetchRpc, ProofRefused, verifyProof, type Shown } from '../anchoring/verify-proof.js';
 
 const usage = `Usage: mooring verify PROOF.json [--rpc URL] [--contract ADDRESS] [--confirmations N]
+       mooring verify --sd-jwt FILE --issuer-keys FILE|URL
   PROOF.json       what GET [base]/[type]/[id]/$proof or $disclose answered; - reads standard input
   --rpc            JSON-RPC endpoint of the chain (default: the configured chain)
   --contract       the AnchorLog that you trust (default with the configured chain: its contract; else the one that the proof names)
   --confirmations  blocks that must lie on the anchor, its own included (default 1)
+  --sd-jwt         a document of $disclose?as=sd-jwt, whole or cut by its holder
+  --issuer-keys    JWK set (or metadata with one) of the issuer that you trust
 Exit status: 0 the proof holds, 1 it does not (the reason is printed), 2 the question is wrong, 3 the chain does not answer.`;
 
 /** What the configured chain says about itself. */
@@ -23,7 +27,10 @@ interface Trusted {
 }
 
 export async function run(args: string[]): Promise<number> {
-  let values: { rpc?: string; contract?: string; confirmations: string; help: boolean };
+  let values: Partial<Record<'rpc' | 'contract' | 'sd-jwt' | 'issuer-keys', string>> & {
+    confirmations: string;
+    help: boolean;
+  };
   let positionals: string[];
   try {
     ({ values, positionals } = parseArgs({
@@ -33,6 +40,8 @@ export async function run(args: string[]): Promise<number> {
         rpc: { type: 'string' },
         contract: { type: 'string' },
         confirmations: { type: 'string', default: '1' },
+        'sd-jwt': { type: 'string' },
+        'issuer-keys': { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     }));
@@ -44,7 +53,12 @@ export async function run(args: string[]): Promise<number> {
     console.log(usage);
     return 0;
   }
+  const { 'sd-jwt': document, 'issuer-keys': keys } = values;
+  if (document !== undefined && keys !== undefined && positionals.length === 0) return verifySdJwtFile(document, keys);
   const problems = [
+    ...(document === undefined && keys === undefined
+      ? []
+      : ['--sd-jwt and --issuer-keys go together, without a proof']),
     ...(positionals.length === 1 ? [] : ['exactly one proof file is expected']),
     ...(values.contract === undefined || /^0x[0-9a-fA-F]{40}$/.test(values.contract)
       ? []

@@ -5,9 +5,11 @@ import { LocalAttestor, type Attestor } from '../anchoring/attestation.js';
 import { batchFacts } from '../anchoring/batch-facts.js';
 import { Cosignatures } from '../anchoring/cosignatures.js';
 import { createLogDoor, originOf, type LogDoor } from '../anchoring/log-door.js';
+import { createIssuerDoor } from '../anchoring/issuer-door.js';
 import { noteSigner } from '../anchoring/note.js';
 import type { PossessionSource } from '../anchoring/possession.js';
 import type { ProofSource } from '../anchoring/proof-builder.js';
+import { organisationKey as organisationKeyOf } from '../anchoring/sd-jwt.js';
 import { TileStore } from '../anchoring/tile-store.js';
 import type { Log } from '../base/log.js';
 import type { Contracts } from '../chain/deploy.js';
@@ -46,6 +48,8 @@ export async function startAnchoring(
   const facts = { versionsByLeaf, header, state: catalog };
   const signer = noteSigner(await originIn(catalog, baseUrl), storage.keyRing.derive('log-checkpoint'));
   const cosignatures = new Cosignatures();
+  const organisationKey = await organisationKeyOf(storage.keyRing.derive('organisation'));
+  const issuerDoor = createIssuerDoor(baseUrl, organisationKey);
   const remote =
     network.validators && remoteValidators(network.validators, config, storage, tiles, signer, cosignatures);
   const attestors: readonly Attestor[] = remote?.attestors ?? [
@@ -97,10 +101,13 @@ export async function startAnchoring(
       open: records.open.bind(records),
       blocks: storage.blocks,
       versionsByLeaf,
+      organisationKey,
     },
     logDoor: {
       serve: (request, response) =>
-        logDoor.serve(request, response) || (remote?.blockDoor.serve(request, response) ?? false),
+        logDoor.serve(request, response) ||
+        issuerDoor.serve(request, response) ||
+        (remote?.blockDoor.serve(request, response) ?? false),
     },
     notify: () => anchorers.forEach((anchorer) => anchorer.notify()),
     async close() {

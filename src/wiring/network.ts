@@ -16,6 +16,7 @@ import { createEthersChain, type EvmChain, type TransactionJournal } from '../ch
 import { chainKeys, privateKeyFrom, type ChainKeys } from '../chain/keys.js';
 import { addressOf } from '../chain/signing.js';
 import { reconcileValidators } from '../chain/validator-set.js';
+import { organisationKey } from '../anchoring/sd-jwt.js';
 import type { ValidatorDescription } from '../anchoring/validator-node/validator-keys.js';
 import type { Config } from '../config.js';
 import type { KeyRing } from '../vault/key-ring.js';
@@ -63,12 +64,18 @@ export async function connectNetwork(
   const chainWith = (privateKey: Uint8Array) => createEthersChain({ url, chainId, privateKey, journal });
   const deployer = chainWith(keys.deployer);
   const { validators: file } = config.anchoring;
+  const { publicJwk } = await organisationKey(keyRing.derive('organisation'));
   const validators = file === undefined ? undefined : readValidators(file);
   try {
     const deployment = {
       validators: validators?.map(({ address }) => address) ?? [addressOf(keys.validator)],
       profileSets: [`0x${profileSetDigest}` as Hex],
-      organisation: { identifier: config.organization, baseUrl, relay: addressOf(keys.publisher) },
+      organisation: {
+        identifier: config.organization,
+        baseUrl,
+        relay: addressOf(keys.publisher),
+        publicKeys: JSON.stringify({ keys: [publicJwk] }),
+      },
     };
     const contracts = await deployContracts({
       ...deployment,

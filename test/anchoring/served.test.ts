@@ -7,6 +7,8 @@ import { possessionProblem, type Possessed } from '../../src/anchoring/possessio
 import { fromParameters } from '../../src/anchoring/proof-parameters.js';
 import { fetchRpc, verifyProof } from '../../src/anchoring/verify-proof.js';
 import { parseJson } from '../../src/base/json.js';
+import type { JWK } from 'jose';
+import { cutSdJwt, verifySdJwt } from '../../src/anchoring/sd-jwt.js';
 import { TestServer } from '../e2e/server.js';
 
 interface Part {
@@ -81,5 +83,28 @@ describe('a running server', () => {
       (await server.send('GET', `$possession?seed=${seed.toString('hex')}&size=4`, { token: patient })).status,
       403,
     );
+  });
+
+  it('gives elements as an SD-JWT that holds against the keys which it publishes, whole and cut', async () => {
+    const body = { resourceType: 'Basic', code: { text: 'shown' }, author: { display: 'hidden' } };
+    const created = await server.post('Basic', body);
+    const answer = await server.get(
+      `Basic/${created.body.id}/$disclose?element=Basic.code&element=Basic.author&as=sd-jwt`,
+    );
+    assert.equal(answer.status, 200, answer.text);
+    const document = answer.body.parameter[0].valueString as string;
+    const metadata = await fetch(`${server.baseUrl.replace(/\/fhir$/, '')}/.well-known/jwt-vc-issuer/fhir`);
+    const { issuer, jwks } = (await metadata.json()) as { issuer: string; jwks: { keys: JWK[] } };
+    const { claims, elements } = await verifySdJwt(document, jwks.keys);
+    assert.equal(claims.iss, issuer);
+    assert.equal(claims.url, `${server.baseUrl}/Basic/${created.body.id}/_history/1`);
+    assert.deepEqual(
+      elements.map(({ path, text }) => `${path} = ${text}`),
+      ['Basic.author.display = "hidden"', 'Basic.code.text = "shown"'],
+    );
+    const cut = cutSdJwt(document, (path) => path.startsWith('Basic.code'));
+    assert.equal((await verifySdJwt(cut, jwks.keys)).elements.length, 1);
+    assert.equal((await server.get(`Basic/${created.body.id}/$disclose?element=Basic.code&as=pdf`)).status, 400);
+    assert.equal((await server.get(`Basic/${created.body.id}/$disclose?element=Basic.subject&as=sd-jwt`)).status, 422);
   });
 });

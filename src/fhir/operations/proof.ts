@@ -1,4 +1,5 @@
 /** `$proof` and `$disclose`: a version, whole or in parts, with everything needed to verify it against the chain. Format: docs/poi.md. */
+import { signedElements } from '../../anchoring/disclosed-sd-jwt.js';
 import { buildProof, type ProofRequest, type ProofSource } from '../../anchoring/proof-builder.js';
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
@@ -37,8 +38,14 @@ export function proofOperations(proofs: ProofSource): Operation[] {
       ...offered,
       name: 'disclose',
       definition: 'urn:mooring:OperationDefinition:disclose',
-      run: (services, request, context, place) =>
-        proved(services, context, place, 'disclose', { elements: elementsOf(request) }),
+      async run(services, request, context, place) {
+        const { elements, form } = disclosureIn(request);
+        if (form === 'proof') return proved(services, context, place, 'disclose', { elements });
+        const row = await releasedVersion(services, context, place, 'disclose');
+        const text = await signedElements(proofs, row, elements, services.search.baseUrl, services.clock.now());
+        const parameter = [{ name: 'sdJwt', valueString: text }];
+        return { status: 200, resource: { resourceType: 'Parameters', parameter } as unknown as Resource };
+      },
     },
   ];
 }
@@ -68,12 +75,16 @@ async function releasedVersion(
   return row;
 }
 
-function elementsOf({ query }: FhirRequest): string[] {
-  const other = query.find(([name]) => name !== 'element' && !isPresentation(name));
+/** What a request for `$disclose` asks for. @throws FhirError 400 */
+function disclosureIn({ query }: FhirRequest): { elements: string[]; form: 'proof' | 'sd-jwt' } {
+  const other = query.find(([name]) => name !== 'element' && name !== 'as' && !isPresentation(name));
   if (other !== undefined)
-    throw fhirError(400, 'invalid', `"${other[0]}" is no parameter of $disclose; expected "element".`);
+    throw fhirError(400, 'invalid', `"${other[0]}" is no parameter of $disclose; expected "element" or "as".`);
   const elements = query.filter(([name]) => name === 'element').map(([, value]) => value);
   if (elements.length === 0)
     throw fhirError(400, 'required', 'No element is named; expected e.g. element=Observation.code.');
-  return elements;
+  const form = query.find(([name]) => name === 'as')?.[1] ?? 'proof';
+  if (form !== 'proof' && form !== 'sd-jwt')
+    throw fhirError(400, 'invalid', `as is "${form}"; expected "proof" or "sd-jwt".`);
+  return { elements, form };
 }
