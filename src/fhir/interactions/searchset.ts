@@ -14,12 +14,12 @@ import type { Page } from './search-page.js';
 export async function searchset(
   services: FhirServices,
   { baseUrl, principal }: Context,
-  query: Pick<SearchQuery, 'summary' | 'elements' | 'ignored'>,
+  query: Pick<SearchQuery, 'summary' | 'elements' | 'ignored' | 'answers'>,
   page: Page,
   included: readonly VersionRow[],
   link: readonly { readonly relation: string; readonly url: string }[],
 ): Promise<Resource> {
-  const { summary, elements, ignored } = query;
+  const { summary, elements, ignored, answers } = query;
   const shape: Shape = {
     ...(summary === 'true' || summary === 'text' || summary === 'data' ? { summary } : {}),
     ...(elements === undefined ? {} : { elements }),
@@ -29,6 +29,16 @@ export async function searchset(
     const resource = shapeResource(services.definitions, shape, text);
     return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: { mode } };
   };
+  /** Contained resources are named by their container and their id in it. */
+  const insideOf = (row: VersionRow, resources: readonly Resource[]) => {
+    const { resourceType, id } = services.opened.header(row);
+    const url = `${baseUrl}/${resourceType}/${id}`;
+    return resources.map((one) => ({
+      fullUrl: one.id === id && one.resourceType === resourceType ? url : `${url}#${one.id}`,
+      resource: shapeResource(services.definitions, shape, one),
+      search: { mode: 'match' as const },
+    }));
+  };
   const entry = [];
   for (const [mode, rows] of [
     ['match', page.rows],
@@ -36,7 +46,9 @@ export async function searchset(
   ] as const) {
     for (const row of rows) {
       const text = contentOf(services, principal, row);
-      entry.push(entryOf(row, mode, text instanceof JsonText ? text : await text));
+      const content = text instanceof JsonText ? text : await text;
+      if (mode === 'match' && answers !== undefined) entry.push(...insideOf(row, answers(content.value())));
+      else entry.push(entryOf(row, mode, content));
     }
   }
   const labels = [...page.rows, ...included].map((row) => services.opened.header(row).attributes.securityLabels);

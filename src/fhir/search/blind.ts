@@ -52,6 +52,11 @@ export function compartmentText(patientId: string): string {
   return `\u0000C${patientId}`;
 }
 
+/** Text of the term that says: contains a resource of this type. */
+export function containedText(type: string): string {
+  return `\u0000Q${type}`;
+}
+
 /** Text of a term of `kind` (one or two letters) under the elements that `key` selects. */
 export function termText(key: string, kind: string, value: string): string {
   return `${shortOf(key)}\u0000${kind}${value}`;

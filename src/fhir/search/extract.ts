@@ -5,7 +5,7 @@
  */
 import type { Link } from '../../commit/catalog.js';
 import type { Resource } from '../../base/resource.js';
-import { compartmentText, linkText, resourceName, typeText, type TermPacker } from './blind.js';
+import { compartmentText, containedText, linkText, resourceName, typeText, type TermPacker } from './blind.js';
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
 import type { Selected } from './expression.js';
@@ -74,6 +74,7 @@ function extract(services: ExtractorServices, resource: Resource): Extracted {
   if (words !== 'none') for (const word of narrativeWords(resource)) emit(wordTerm('_text', word));
   if (words === 'all') for (const word of contentWords(resource)) emit(wordTerm('_content', word));
   texts.add(typeText(resource.resourceType));
+  for (const { resourceType } of (resource.contained ?? []) as readonly Resource[]) emit(containedText(resourceType));
   const sortKeys = sortKeysOf(parameters.parametersOf(resource.resourceType), selected);
   return { terms: blinder.pack(texts), links: [...links.values()], sortKeys, patients };
 }

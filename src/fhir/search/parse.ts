@@ -10,6 +10,7 @@ import { parseDateValue } from './date.js';
 import { unescapeValue } from './escape.js';
 import { parseFilter } from './filter.js';
 import { parseWordQuery } from './full-text.js';
+import { functionalList, functionalLists } from './functional-list.js';
 import type { Parameter } from './parameters.js';
 import { parseParameter, valuesOf } from './parse-parameter.js';
 import { invalid, notOffered, tooCostly, unknownParameter, UnknownParameter } from './problems.js';
@@ -156,10 +157,11 @@ function parseSpecial(
     }
     case '_list': {
       const ids = valuesOf(context, code, value).map(unescapeValue);
+      if (ids.length === 1 && ids[0].startsWith('$')) return parseFunctionalList(context, type, ids[0]);
       const odd = ids.find((id) => !/^[A-Za-z0-9\-.]{1,64}$/.test(id));
       if (odd !== undefined) {
         throw notOffered(
-          `Search parameter _list: found '${odd}', expected the id of a List; functional lists such as $current-problems are not offered`,
+          `Search parameter _list: found '${odd}', expected ids of Lists, or one functional list: ${functionalLists.join(', ')}`,
         );
       }
       return { kind: 'list', type, ids };
@@ -171,4 +173,10 @@ function parseSpecial(
     default:
       return undefined;
   }
+}
+
+/** A list that the server draws up itself: conditions on the resources that would stand in it. */
+function parseFunctionalList(context: SearchContext, type: string, name: string): Condition {
+  const criteria = functionalList(name, type);
+  return { kind: 'and', of: criteria.map(([code, value]) => parseCondition(context, type, code, value)) };
 }

@@ -10,6 +10,7 @@ import { and, everything, exactly, isExact, or, planAnd, sizeOfPlan, type Bounds
 import { typeTerm } from './blind.js';
 import { compartmentPlan } from './compartment.js';
 import type { Condition, TypedCondition } from './condition.js';
+import { containedSearch } from './contained.js';
 import { limitsOf, type SearchContext } from './context.js';
 import { planAll } from './date-ranges.js';
 import { matches } from './matches.js';
@@ -34,6 +35,8 @@ export interface SearchQuery extends ResultShape {
   readonly sure: Plan;
   /** True for the matches among what `plan` finds. */
   readonly recheck?: (resource: Resource) => boolean;
+  /** What stands in the answer for a match, when that is not the match itself (`_containedType=contained`). */
+  readonly answers?: (resource: Resource) => readonly Resource[];
   /** To be settled first (see `settle`); mostly none. */
   readonly subqueries: readonly Subquery[];
   /** The conditions behind the plan, for each type searched (`Resource` for all). */
@@ -63,7 +66,12 @@ export function parseSearch(
   }));
   read.throwIfWrong();
   const applied = params.filter((param) => read.isApplied(param));
-  return { ...shape, ...plan(context, types, conditions), conditions, applied, ignored: read.ignored };
+  const planned = plan(context, types, conditions);
+  const asked =
+    shape.contained === undefined
+      ? planned
+      : { ...planned, ...containedSearch(context, types, conditions, shape, planned) };
+  return { ...shape, ...asked, conditions, applied, ignored: read.ignored };
 }
 
 /**

@@ -16,6 +16,10 @@ export interface ResultShape {
   readonly total?: Total;
   readonly summary?: Summary;
   readonly elements?: readonly string[];
+  /** Contained resources are searched, alone (`true`) or too; absent: they are not. */
+  readonly contained?: 'true' | 'both';
+  /** What stands for a contained match in the answer; absent: its container. */
+  readonly containedType?: 'container' | 'contained';
   readonly includes: readonly Include[];
   readonly revincludes: readonly Include[];
   /** Opaque position of a page. */
@@ -93,10 +97,11 @@ export function readShape(
           shape.revincludes = [...shape.revincludes, readInclude(context, undefined, name, modifiers, value)];
           return;
         case '_contained':
-          // Contained resources are part of what contains them, and are not matches of their own.
-          if (oneOf(name, value, ['false', 'true', 'both']) !== 'false') {
-            throw notOffered(`Search parameter _contained: found '${value}', only false is offered`);
-          }
+          // Else contained resources are part of what contains them, and are no matches of their own.
+          if (oneOf(name, value, ['false', 'true', 'both']) !== 'false') shape.contained = value as 'true' | 'both';
+          return;
+        case '_containedType':
+          shape.containedType = oneOf<'container' | 'contained'>(name, value, ['container', 'contained']);
           return;
         case '_cursor':
           shape.cursor = value;
