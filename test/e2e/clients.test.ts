@@ -47,6 +47,58 @@ describe('clients that others wrote', () => {
   });
 });
 
+describe('fhirclient (SMART)', () => {
+  let server: TestServer;
+  before(async () => {
+    server = await TestServer.start();
+  });
+  after(() => server.stop());
+
+  it('walks create, read, search, pages, references, update, patch, transaction and delete', async () => {
+    const { default: FHIR } = (await import('fhirclient')) as unknown as { default: FhirClientEntry };
+    const tokenResponse = { access_token: await server.tokenFor({}) };
+    const client = FHIR(request, response).client({ serverUrl: server.baseUrl, tokenResponse });
+    const created: Saved[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      created.push(await client.create({ resourceType: 'Patient', name: [{ family: 'Smart', given: [`G${index}`] }] }));
+    }
+    const [{ id }] = created;
+    const all = await client.request('Patient?family=smart&_count=2', { pageLimit: 0, flat: true });
+    assert.deepEqual(new Set(all.map((one: Saved) => one.id)), new Set(created.map((one) => one.id)));
+    const observation = { resourceType: 'Observation', status: 'final', code: { text: 'x' } };
+    const { id: observed } = await client.create({ ...observation, subject: { reference: `Patient/${id}` } });
+    const resolved = await client.request(`Observation/${observed}`, { resolveReferences: ['subject'] });
+    assert.equal(resolved.subject.id, id);
+    const updated = await client.update({ resourceType: 'Patient', id, name: [{ family: 'Smart' }], gender: 'female' });
+    assert.equal(updated.meta.versionId, '2');
+    const patched = await client.patch(`Patient/${id}`, [{ op: 'add', path: '/active', value: true }]);
+    assert.equal(patched.active, true);
+    const entry = [{ request: { method: 'DELETE', url: `Observation/${observed}` } }];
+    const body = JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry });
+    const headers = { 'Content-Type': 'application/fhir+json' };
+    const done = await client.request({ url: '', method: 'POST', body, headers });
+    assert.match(done.entry[0].response.status, /^204/);
+    await client.delete(`Patient/${id}`);
+    await assert.rejects(client.request(`Patient/${id}`), /410|deleted/);
+  });
+});
+
+/** What of fhirclient the test uses; its own types are those of a browser. */
+type FhirClientEntry = (request: object, response: object) => { client(state: object): SmartClient };
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+type Saved = any;
+interface SmartClient {
+  create(resource: object): Promise<Saved>;
+  update(resource: object): Promise<Saved>;
+  patch(url: string, operations: object[]): Promise<Saved>;
+  delete(url: string): Promise<unknown>;
+  request(request: string | object, options?: object): Promise<Saved>;
+}
+
+/** fhirclient's door for Node takes a request and its answer, and keeps its state in a session. */
+const request = { headers: { host: 'localhost' }, url: '/', session: {} };
+const response = {};
+
 describe('asynchronous answers', () => {
   let server: TestServer;
   before(async () => {
