@@ -77,7 +77,8 @@ export async function openBundle(
     const own = keys.get(toHex(bytes(recipient)));
     if (own !== undefined) epochKeys.set(epoch, await openEpochKey(own, bundle.share, epoch, bytes(key)));
   }
-  if (epochKeys.size === 0 && bundle.epochs.length > 0) throw new KeyUnavailable('nothing in the bundle is for this key');
+  if (epochKeys.size === 0 && bundle.epochs.length > 0)
+    throw new KeyUnavailable('nothing in the bundle is for this key');
   return bundle.tickets.flatMap(({ epoch, cid, ticket }) => {
     const key = epochKeys.get(epoch);
     return key === undefined ? [] : [{ cid, ...openTicket(key, bundle.share, epoch, cid, bytes(ticket)) }];

@@ -40,7 +40,12 @@ export function makeEpochKey(): Uint8Array {
 }
 
 /** Seals an epoch's key for the recipient. @param share its name. @throws RangeError when `publicKey` is none. */
-export function sealEpochKey(publicKey: Uint8Array, share: string, epoch: number, key: Uint8Array): Promise<Uint8Array> {
+export function sealEpochKey(
+  publicKey: Uint8Array,
+  share: string,
+  epoch: number,
+  key: Uint8Array,
+): Promise<Uint8Array> {
   return hpkeSeal(publicKey, shareContext(share, epoch), key);
 }
 

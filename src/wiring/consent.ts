@@ -6,7 +6,6 @@ import type { Resource } from '../base/resource.js';
 import type { Config } from '../config.js';
 import { type Blinder, createBlinder } from '../consent/blinder.js';
 import { type RunningConsentGate, startConsentGate } from '../consent/consent-gate.js';
-import type { ConsentGate } from '../consent/gate.js';
 import { EmergencyDesk } from '../consent/emergency-desk.js';
 import { ConsentDesk } from '../consent/desk.js';
 import { overarchingPolicies } from '../consent/overarching.js';
@@ -17,7 +16,7 @@ import type { Network } from './network.js';
 import type { Storage } from './storage.js';
 
 export interface Consent {
-  readonly gate: ConsentGate;
+  readonly gate: RunningConsentGate;
   readonly publisher: ConsentPublisher;
   readonly desk: ConsentDesk;
   /** Absent where the operator names no roles. */
@@ -131,7 +130,7 @@ async function tellAgain({ catalog, headers }: Storage, publisher: ConsentPublis
 }
 
 /** The active Consents of a patient as they are stored, newest first. */
-async function activeConsents(
+export async function activeConsents(
   { catalog, records }: Storage,
   search: SearchContext,
   patientId: string,

@@ -31,6 +31,7 @@ import { InForce } from './in-force.js';
 import { Indexing } from './indexing.js';
 import type { Network } from './network.js';
 import { SealingThread } from './sealing/sealing-thread.js';
+import { startSharing } from './sharing.js';
 import { launchDesk, openSmart } from './smart.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
 import { Rotations } from './rotations.js';
@@ -98,6 +99,9 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const memberships = new Memberships({ config, clock, catalog, names, opened, search });
   const applyDefinitions = definitionsAfterCommit(definitions, storage);
 
+  const shares = await startSharing(storage, network, consent, search, opened, clock, (error) =>
+    reportDefect('sharing', error),
+  );
   const erasure: ErasureParts = {
     catalog,
     blocks,
@@ -112,7 +116,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     forgetConsents: async (patientId, consentIds, timeoutMs) => {
       await smart.forgetPatient(patientId);
-      return consent.publisher.forget(patientId, consentIds, timeoutMs);
+      const states = await consent.publisher.forget(patientId, consentIds, timeoutMs);
+      return [...states, ...(await shares.sharing.forget(patientId))];
     },
   };
   // What a crash left undone.
@@ -151,6 +156,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       memberships.onCommit(drafts);
       await applyDefinitions(drafts);
       await indexing.late.settled();
+      shares.sharing.onCommit(drafts);
     },
     authenticate: (credentials) => {
       const principal = smart.authenticator.authenticate(credentials);
@@ -165,6 +171,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       rotations,
       reindexing: { reindexer, late: indexing.late },
       consent: { desk: consent.desk, memberships, emergencies: consent.emergencies },
+      sharing: shares,
       launches: launchDesk(config, smart, clock),
     }),
     oauth: endpointsOf(config, baseUrl, smart),
@@ -206,6 +213,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       await reindexer.close();
       await committer.close();
       await contents.close();
+      await shares.sharing.close();
       await Promise.all([anchoring.close(), consent.close(), smart.close()]);
     },
   };

@@ -19,6 +19,7 @@ import { possessionOperation } from './possession.js';
 import { proofOperations } from './proof.js';
 import { reindexOperation, type ReindexParts } from './reindex.js';
 import { rotateKeysOperation, type RotationDesk } from './rotate-keys.js';
+import { sharingOperations, type SharingParts } from './share.js';
 import { terminologyOperations } from './terminology-operations.js';
 import { validateOperation } from './validate.js';
 
@@ -28,6 +29,7 @@ export interface OperationParts {
   readonly proofs?: ProofSource & PossessionSource;
   readonly erasure: ErasureParts;
   readonly reindexing: ReindexParts;
+  readonly sharing: SharingParts;
   readonly consent: ConsentParts;
   readonly rotations: RotationDesk;
   /** Absent: apps are launched by another authorization server. */
@@ -42,6 +44,7 @@ export function doorOperations({
   consent,
   rotations,
   launches,
+  sharing,
 }: OperationParts): Operation[] {
   return [
     validateOperation,
@@ -56,6 +59,7 @@ export function doorOperations({
     eraseOperation(erasure),
     expungeOperation(erasure),
     reindexOperation(reindexing),
+    ...sharingOperations(sharing),
     ...consentOperations(consent),
     rotateKeysOperation(rotations),
     ...terminologyOperations(() => definitions.current),
