@@ -118,6 +118,10 @@ export interface SmartConfig {
         readonly jwksUrl?: string;
         /** Our claim -> path in the token, e.g. `roles` -> `realm_access.roles`. */
         readonly claims: Readonly<Record<string, string>>;
+        /** Claims that identify a person, with the system of that identifier. */
+        readonly identifiers: readonly (readonly [claim: string, system: string])[];
+        /** For tokens that name no clinical scope. */
+        readonly defaultScope?: string;
       }
     | { readonly kind: 'none' };
   /** Tokens of `mooring token` are taken. */
@@ -348,14 +352,21 @@ function issuerConfig(read: EnvReader): SmartConfig['issuer'] {
     if (name === undefined) read.problem(`ISSUER_CLAIMS has "${pair}"; expected e.g. roles=realm_access.roles`);
     else claims[name] = place;
   }
+  const identifiers: [string, string][] = [];
+  for (const pair of read.list('ISSUER_IDENTIFIERS')) {
+    const [, claim, system] = /^([A-Za-z0-9_.:/-]+)=(\S+)$/.exec(pair) ?? [];
+    if (claim === undefined) read.problem(`ISSUER_IDENTIFIERS has "${pair}"; expected claim=system`);
+    else identifiers.push([claim, system]);
+  }
+  const defaultScope = read.optional('ISSUER_SCOPE');
   const registration = read.choice('REGISTRATION', 'off', ['off', 'token', 'open']);
   const isOn = read.choice('AUTHORIZATION_SERVER', url === undefined ? 'on' : 'off', ['on', 'off']) === 'on';
   if (url !== undefined) {
     if (isOn) read.problem('AUTHORIZATION_SERVER is on, but ISSUER_URL names another one; expected one of them');
-    return { kind: 'outside', url, audience, jwksUrl, claims };
+    return { kind: 'outside', url, audience, jwksUrl, claims, identifiers, defaultScope };
   }
-  if (audience !== undefined || jwksUrl !== undefined || Object.keys(claims).length > 0)
-    read.problem('ISSUER_AUDIENCE, ISSUER_JWKS_URL or ISSUER_CLAIMS is set, but ISSUER_URL is not');
+  const isSet = audience ?? jwksUrl ?? defaultScope ?? Object.keys(claims)[0] ?? identifiers[0];
+  if (isSet !== undefined) read.problem('another variable that begins with ISSUER_ is set, but ISSUER_URL is not');
   return isOn ? { kind: 'built-in', registration } : { kind: 'none' };
 }
 

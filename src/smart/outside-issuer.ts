@@ -12,6 +12,7 @@ import { badToken } from './challenges.js';
 import { principalOf, type PrincipalClaims } from './principal-claims.js';
 import { RememberedTokens } from './remembered-tokens.js';
 import { isRole } from './roles.js';
+import { parseScope } from './scopes.js';
 import { expiryOf, refusalOf } from './token-verifier.js';
 
 /** Asymmetric ones only: a public key must never serve as a shared secret. */
@@ -39,6 +40,12 @@ export interface OutsideIssuerOptions {
   readonly jwksUrl?: string;
   /** Our claim -> path in the token (`realm_access.roles`). */
   readonly claims: Readonly<Record<string, string>>;
+  /** Claims that identify a person (a national ID), with the system of the identifier that they are compared with. */
+  readonly identifiers: readonly (readonly [claim: string, system: string])[];
+  /** What tokens may do that name no clinical scope; absent: nothing. */
+  readonly defaultScope?: string;
+  /** The one Patient or Practitioner with this identifier, as a reference; undefined when there is none, or more than one. */
+  findPerson(system: string, value: string): Promise<string | undefined>;
   /** FHIR base URL: absolute references to it become relative. */
   readonly baseUrl: string;
   readonly clock: Clock;
@@ -87,7 +94,7 @@ export class OutsideIssuer {
       });
       const { cnf } = payload as { cnf?: { jkt?: unknown } };
       return {
-        principal: principalOf(this.mapped(payload)),
+        principal: principalOf(await this.mapped(payload)),
         expiresAt: Math.min(expiryOf(payload), clock.now() + rememberedMs),
         ...(typeof cnf?.jkt === 'string' ? { boundTo: cnf.jkt } : {}),
       };
@@ -98,19 +105,20 @@ export class OutsideIssuer {
   }
 
   /** The token's claims under our names. */
-  private mapped(payload: JWTPayload): PrincipalClaims {
+  private async mapped(payload: JWTPayload): Promise<PrincipalClaims> {
     const { claims, baseUrl } = this.options;
     const at = (name: string) => valueAt(payload, claims[name] ?? name);
-    const fhirUser = at('fhirUser') ?? (claims.fhirUser === undefined ? valueAt(payload, 'profile') : undefined);
     const relative = (value: unknown) =>
       typeof value === 'string' && value.startsWith(`${baseUrl}/`) ? value.slice(baseUrl.length + 1) : value;
-    const patient = relative(at('patient'));
+    const fhirUser = relative(at('fhirUser')) ?? (await this.identified(payload));
+    const isPatient = typeof fhirUser === 'string' && fhirUser.startsWith('Patient/');
+    const patient = relative(at('patient')) ?? (isPatient ? fhirUser : undefined);
     const named = at('roles');
     const roles = Array.isArray(named) ? named.filter(isRole) : undefined;
     const memberships = at('memberships');
     return {
-      fhirUser: relative(fhirUser),
-      scope: textOf(at('scope') ?? payload.scp),
+      fhirUser,
+      scope: this.scopeOf(textOf(at('scope') ?? payload.scp)),
       purpose_of_use: at('purpose_of_use'),
       patient: typeof patient === 'string' ? patient.replace(/^Patient\//, '') : undefined,
       memberships: Array.isArray(memberships) ? memberships.map(relative) : memberships,
@@ -119,6 +127,24 @@ export class OutsideIssuer {
       // A list without any role of ours is no statement: the type of the actor decides.
       ...(roles === undefined || roles.length === 0 ? {} : { roles }),
     };
+  }
+
+  /** Who has the identifier that the token names. */
+  private async identified(payload: JWTPayload): Promise<string | undefined> {
+    for (const [claim, system] of this.options.identifiers) {
+      const value = valueAt(payload, claim);
+      const found =
+        typeof value === 'string' && value !== '' ? await this.options.findPerson(system, value) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  private scopeOf(scope: unknown): unknown {
+    const { defaultScope } = this.options;
+    if (defaultScope === undefined) return scope;
+    const given = typeof scope === 'string' ? scope : '';
+    return given.split(' ').some((one) => parseScope(one) !== undefined) ? given : `${given} ${defaultScope}`.trim();
   }
 }
 

@@ -33,6 +33,7 @@ import type { Network } from './network.js';
 import { SealingThread } from './sealing/sealing-thread.js';
 import { startSharing } from './sharing.js';
 import { launchDesk, openSmart } from './smart.js';
+import { personFinder } from './smart-patients.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
 import { Rotations } from './rotations.js';
 import type { Storage } from './storage.js';
@@ -93,7 +94,14 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   };
   const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));
   const consent = await startConsent(config, storage, network, search, clock, log);
-  const smart = await openSmart({ config, baseUrl, clock, keyRing, issuer });
+  const smart = await openSmart({
+    config,
+    baseUrl,
+    clock,
+    keyRing,
+    issuer,
+    findPerson: personFinder(storage, search),
+  });
 
   const opened = new OpenedCache(records);
   const memberships = new Memberships({ config, clock, catalog, names, opened, search });

@@ -6,8 +6,11 @@ import type { Principal } from '../consent/gate.js';
 import { JsonText } from '../fhir/json-text.js';
 import type { Query } from '../fhir/request.js';
 import type { Router } from '../fhir/router.js';
+import type { SearchContext } from '../fhir/search/context.js';
+import { parseSearch } from '../fhir/search/query.js';
 import type { PatientOnPage } from '../smart/authorization-server/authorize-pages.js';
 import type { PatientDirectory } from '../smart/authorization-server/patient-directory.js';
+import type { Storage } from './storage.js';
 
 /** More are no choice but a list to scroll. */
 const mostFound = 20;
@@ -72,4 +75,22 @@ function described({ id, name = [], birthDate }: Patient): PatientOnPage {
     id,
     label: `${label === '' ? 'Without a name' : label}${birthDate === undefined ? '' : `, born ${birthDate}`}`,
   };
+}
+
+/** Finds people by identifier, to know who a token of an outside issuer is about. Nothing of them is released. */
+export function personFinder({ catalog, headers }: Pick<Storage, 'catalog' | 'headers'>, search: SearchContext) {
+  return async (system: string, value: string): Promise<string | undefined> => {
+    const found: string[] = [];
+    for (const type of ['Patient', 'Practitioner']) {
+      const { plan } = parseSearch(search, type, [['identifier', `${escaped(system)}|${escaped(value)}`]], 'strict');
+      const rows = await catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: 2 });
+      found.push(...rows.map((row) => `${type}/${headers.open(row.resource, row.versionId, row.header).id}`));
+    }
+    return found.length === 1 ? found[0] : undefined;
+  };
+}
+
+/** Spec: https://hl7.org/fhir/R4/search.html#escaping */
+function escaped(text: string): string {
+  return text.replaceAll(/[\\,|$]/g, String.raw`\$&`);
 }

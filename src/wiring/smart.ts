@@ -25,6 +25,8 @@ export interface SmartParts {
   readonly clock: Clock;
   readonly keyRing: KeyRing;
   readonly issuer: TokenIssuer;
+  /** The one Patient or Practitioner with an identifier, as a reference. */
+  findPerson(system: string, value: string): Promise<string | undefined>;
 }
 
 export interface Smart {
@@ -40,13 +42,14 @@ export interface Smart {
 /** How often what has expired is dropped. */
 const sweepMs = 600_000;
 
-export async function openSmart({ config, baseUrl, clock, keyRing, issuer }: SmartParts): Promise<Smart> {
+export async function openSmart(parts: SmartParts): Promise<Smart> {
+  const { config, baseUrl, clock, keyRing, issuer } = parts;
   const { smart, organization } = config;
   const matrix = readRoleMatrix(smart.roleMatrixFile);
   const store = openSealedStore(config, keyRing);
   const byIssuer = new Map<string, TokenSource>();
   if (smart.localTokens) byIssuer.set(localIssuer, await localTokens(issuer.publicJwk, clock));
-  const outside = smart.issuer.kind === 'outside' ? outsideIssuer(smart.issuer, baseUrl, clock) : undefined;
+  const outside = smart.issuer.kind === 'outside' ? outsideIssuer(smart.issuer, parts) : undefined;
   if (outside !== undefined && smart.issuer.kind === 'outside') {
     for (const name of [smart.issuer.url, `${smart.issuer.url}/`]) byIssuer.set(name, outside.tokens);
   }
@@ -81,11 +84,10 @@ export function openSealedStore({ smart }: Pick<Config, 'smart'>, keyRing: Pick<
 }
 
 function outsideIssuer(
-  { url, audience, jwksUrl, claims }: Extract<Config['smart']['issuer'], { kind: 'outside' }>,
-  baseUrl: string,
-  clock: Clock,
+  { audience, ...issuer }: Extract<Config['smart']['issuer'], { kind: 'outside' }>,
+  { baseUrl, clock, findPerson }: SmartParts,
 ): OutsideIssuer {
-  return new OutsideIssuer({ url, audience: audience ?? baseUrl, jwksUrl, claims, baseUrl, clock });
+  return new OutsideIssuer({ ...issuer, audience: audience ?? baseUrl, baseUrl, clock, findPerson });
 }
 
 function proofServices(store: SealedStore, requiresNonce: boolean, keyRing: KeyRing, clock: Clock): ProofServices {

@@ -70,6 +70,8 @@ describe('an outside issuer', () => {
     server = await TestServer.start({
       ISSUER_URL: elsewhere.url,
       ISSUER_AUDIENCE: 'fhir-server',
+      ISSUER_IDENTIFIERS: 'pnr=urn:oid:1.2.752.129.2.1.3.1',
+      ISSUER_SCOPE: 'patient/Patient.r patient/Observation.rs',
       ISSUER_CLAIMS: 'fhirUser=fhir.user,patient=fhir.patient,roles=realm_access.roles',
     });
     await server.put('Patient/ada', { resourceType: 'Patient', id: 'ada' });
@@ -108,7 +110,6 @@ describe('an outside issuer', () => {
       'not yet': await token({ nbf: before + 600 }),
       'no FHIR user': await token({ fhir: {} }),
       'a user that is no reference': await token({ fhir: { user: 'https://elsewhere.example/fhir/Practitioner/dr' } }),
-      'no scope': await token({ scope: undefined }),
       'an unknown key': await token({}, 'b'),
     };
     for (const [name, bad] of Object.entries(wrong)) {
@@ -117,6 +118,28 @@ describe('an outside issuer', () => {
       assert.match(answer.headers.get('www-authenticate') ?? '', /error="invalid_token"/, name);
     }
     assert.equal((await get(await token())).status, 200);
+  });
+
+  it('a national ID finds its patient, when it is the ID of one person alone', async () => {
+    const person = (id: string, value: string) =>
+      server.put(`Patient/${id}`, {
+        resourceType: 'Patient',
+        id,
+        identifier: [{ system: 'urn:oid:1.2.752.129.2.1.3.1', value }],
+      });
+    await person('eva', '19840502-1234');
+    await person('twin1', '19990101-0000');
+    await person('twin2', '19990101-0000');
+    const identified = (pnr: string, more = {}) => token({ fhir: {}, realm_access: {}, scope: 'openid', pnr, ...more });
+    const own = await identified('19840502-1234');
+    assert.equal((await get(own, 'Patient/eva')).status, 200);
+    assert.equal((await get(own, 'Patient/ada')).status, 403);
+    assert.equal((await get(own, 'Condition')).status, 403, 'the default scope is all she gets');
+    const narrow = await identified('19840502-1234', { scope: 'openid patient/Observation.r' });
+    assert.equal((await get(narrow, 'Patient/eva')).status, 403, 'a token with scopes of its own keeps to them');
+    for (const pnr of ['19990101-0000', '20000101-1111', '19840502-1234,19990101-0000', '']) {
+      assert.equal((await get(await identified(pnr), 'Patient/eva')).status, 401, pnr);
+    }
   });
 
   it('may change its keys', async () => {
