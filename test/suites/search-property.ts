@@ -98,8 +98,12 @@ function randomShape(context: SearchContext, resources: readonly Resource[], typ
   }
   if (roll < 0.27) {
     const direction = pick(['_include', '_revinclude'] as const);
-    const source = direction === '_include' ? type : pick(resources).resourceType;
-    const parameter = pick(references(source));
+    const referring = [...new Set(resources.map(({ resourceType }) => resourceType))].filter((of) =>
+      references(of).some(({ targets }) => targets.includes(type)),
+    );
+    const source = direction === '_include' || referring.length === 0 ? type : pick(referring);
+    const fitting = references(source).filter(({ targets }) => direction === '_include' || targets.includes(type));
+    const parameter = pick(fitting);
     if (parameter !== undefined) {
       const include = { direction, type: source, code: parameter.code };
       const params: Param[] = [
@@ -181,7 +185,7 @@ export async function askRandomly(
       if (at > 0) say(`${nameOf(found[at])} stands behind ${nameOf(found[at - 1])}`);
     }
     if (shape.include !== undefined) {
-      for (const bundle of bundles) compareIncluded(context, around, shape.include, bundle, say);
+      for (const bundle of bundles) compareIncluded(context, resources, around, shape.include, bundle, say);
     }
   }
   return { wrong, findSomething, refused };
@@ -203,15 +207,16 @@ function compareNames(found: readonly Resource[], expected: readonly Resource[],
 /** What a page brings along is what its matches refer to, or what refers to them. */
 function compareIncluded(
   context: SearchContext,
+  resources: readonly Resource[],
   around: Surroundings,
   { direction, type, code }: NonNullable<Shape['include']>,
   bundle: Bundle,
   say: (what: string) => void,
 ): void {
-  const matched = entriesOf([bundle], 'match');
+  const names = new Set(entriesOf([bundle], 'match').map(nameOf));
+  const matched = resources.filter((one) => names.has(nameOf(one)));
   const parameter = context.parameters.get(type, code);
   assert.ok(parameter !== undefined);
-  const names = new Set(matched.map(nameOf));
   const others = matched.flatMap((one) =>
     direction === '_include' ? around.targets(one, parameter) : around.sources(one, type, parameter),
   );
