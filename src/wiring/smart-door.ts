@@ -59,6 +59,8 @@ export function openSmartDoor(parts: SmartDoorParts): SmartDoor {
   const endpoints = endpointsOf(config, baseUrl, smart);
   const server = config.smart.issuer.kind === 'built-in' ? lazyServer(parts) : undefined;
 
+  const prefix = new URL(issuerOf(baseUrl)).pathname.slice(0, -oauthPath.length);
+
   async function configuration(): Promise<object | undefined> {
     if (smart.outside !== undefined) return outsideConfiguration(await smart.outside.metadata());
     const found = await endpoints();
@@ -78,7 +80,8 @@ export function openSmartDoor(parts: SmartDoorParts): SmartDoor {
   async function authorizationServer(request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     try {
       if (server === undefined) return sendJson(response, 404, { error: 'not_found' });
-      request.url = url;
+      // A proxy may serve us below a path of its own, which it takes away.
+      request.url = prefix + url;
       await (await server()).serve(request, response);
     } catch (error) {
       services.reportDefect('oauth', error);

@@ -38,7 +38,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
   const { pathname: root, host, protocol } = new URL(issuer);
   const frame: PageFrame = { root, place: host };
   const jwks = await signingKeys(parts.store);
-  const provider = createProvider(parts, jwks);
+  const provider = createProvider(parts, frame, jwks);
   provider.on('server_error', (_context, error) => {
     if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
   });

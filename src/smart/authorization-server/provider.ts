@@ -22,7 +22,8 @@ import {
 } from './app-metadata.js';
 import { lifetimes } from './lifetimes.js';
 import { OidcAdapter } from './oidc-adapter.js';
-import { renderErrorPage, renderLogoutPage, renderSignedOutPage } from './pages.js';
+import type { PageFrame } from './page.js';
+import { providerPages } from './pages.js';
 import { claimsOfToken } from './token-claims.js';
 import { addLaunchToResponse, showScope } from './token-response.js';
 
@@ -46,7 +47,8 @@ export interface ProviderParts {
   derive(purpose: string): Uint8Array;
 }
 
-export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Provider {
+export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { keys: JWK[] }): Provider {
+  const pages = providerPages(frame);
   const { issuer, baseUrl, store, clock, derive } = parts;
   /** Requests that do not name the resource (RFC 8707): those must name it by `aud`. */
   const withoutResource = new WeakSet<KoaContext>();
@@ -66,7 +68,7 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
       idTokenSigningAlgValues: ['RS256'],
       dPoPSigningAlgValues: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
     },
-    extraClientMetadata: { properties: extraProperties, validator: refuseOperatorProperties },
+    extraClientMetadata: { properties: extraProperties, validator: checkRegistration },
     clientBasedCORS: (_ctx: KoaContext, origin: string, client: OidcClient) =>
       parts.allowedOrigins.includes('*') ||
       parts.allowedOrigins.includes(origin) ||
@@ -106,7 +108,7 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
       pushed_authorization_request: '/par',
       end_session: '/logout',
     },
-    renderError: renderErrorPage,
+    renderError: pages.renderError,
     ttl: {
       AccessToken: lifetimes.accessToken,
       AuthorizationCode: lifetimes.authorizationCode,
@@ -150,8 +152,8 @@ export function createProvider(parts: ProviderParts, jwks: { keys: JWK[] }): Pro
       },
       rpInitiatedLogout: {
         enabled: true,
-        logoutSource: renderLogoutPage,
-        postLogoutSuccessSource: renderSignedOutPage,
+        logoutSource: pages.logoutSource,
+        postLogoutSuccessSource: pages.postLogoutSuccessSource,
       },
       resourceIndicators: {
         enabled: true,
@@ -188,11 +190,19 @@ function isOwn(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean 
   return token.clientId === client.clientId;
 }
 
-/** @param ctx present when somebody registers the app over HTTP. */
-function refuseOperatorProperties(ctx: KoaContext | undefined, name: string, value: unknown): void {
-  const isOperators = operatorProperties.some((property) => property === name);
-  if (ctx !== undefined && isOperators && value !== undefined)
+/** @param ctx present when somebody registers the app over HTTP. @param metadata all of it. */
+function checkRegistration(
+  ctx: KoaContext | undefined,
+  name: string,
+  value: unknown,
+  metadata: { readonly redirect_uris?: readonly string[] },
+): void {
+  if (ctx === undefined) return;
+  if (operatorProperties.some((property) => property === name) && value !== undefined)
     throw new errors.InvalidClientMetadata(`${name} is for the operator to set`);
+  const open = metadata.redirect_uris?.find((uri) => /^http:\/\/(?!(localhost|127\.0\.0\.1|\[::1\])[:/])/i.test(uri));
+  if (open !== undefined)
+    throw new errors.InvalidClientMetadata('redirect_uris are expected to be https, or on this device');
 }
 
 /** `aud` and `launch`. Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#request-4 */

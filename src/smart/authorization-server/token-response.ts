@@ -15,15 +15,10 @@ export async function addLaunchToResponse(
   const grantId = oidc.entities.AccessToken?.grantId;
   if (grantId === undefined) return;
   const { needPatientBanner, ...launch } = await launches.ofGrant(grantId);
-  const scopes = String(body.scope ?? '').split(' ');
-  const isFirst = oidc.params?.grant_type === 'authorization_code';
   context.body = {
     ...body,
     ...launch,
     ...(launch.patient === undefined ? {} : { need_patient_banner: needPatientBanner ?? true }),
-    ...(isFirst && scopes.includes('fhirUser') && typeof oidc.entities.AccessToken?.extra?.fhirUser === 'string'
-      ? { fhirUser: oidc.entities.AccessToken.extra.fhirUser }
-      : {}),
   };
 }
 

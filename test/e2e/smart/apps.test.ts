@@ -64,8 +64,10 @@ describe('apps and accounts', () => {
     const launched = await world.launch({ client_id: body.client_id, scope: `${scope} patient/Observation.rs` });
     assert.doesNotMatch(launched.body.scope, /Observation/, 'no more than it registered for');
     assert.equal((await world.server.get('Patient/ada', { token: launched.body.access_token })).status, 200);
-    const bad = await register({ ...metadata, redirect_uris: ['javascript:alert(1)'] }, jti);
-    assert.equal(bad.status, 400);
+    for (const uri of ['javascript:alert(1)', 'http://evil.example/cb', 'https://ok.example/#part']) {
+      assert.equal((await register({ ...metadata, redirect_uris: [uri] }, jti)).status, 400, uri);
+    }
+    assert.equal((await register({ ...metadata, redirect_uris: ['org.example.app:/cb'] }, jti)).status, 201);
   });
 
   it('a backend service whose keys are at a URL is known by them; they are not fetched for every token', async () => {
