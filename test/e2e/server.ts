@@ -35,7 +35,7 @@ function logInto(lines: string[]): Log {
 export class TestServer {
   private constructor(
     readonly folder: string,
-    private readonly env: NodeJS.ProcessEnv,
+    private env: NodeJS.ProcessEnv,
     private server: Server,
     private token: string,
     /** Everything that the server wrote into its log. */
@@ -79,6 +79,12 @@ export class TestServer {
   async resume(): Promise<void> {
     this.server = await createServer(testConfig(this.folder, this.env), logInto(this.logLines));
     this.token = await this.server.token();
+  }
+
+  /** The same with other environment variables. */
+  async restartWith(env: NodeJS.ProcessEnv): Promise<void> {
+    this.env = { ...this.env, ...env };
+    await this.restart();
   }
 
   async stop(): Promise<void> {

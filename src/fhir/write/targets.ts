@@ -115,6 +115,7 @@ async function byId(
   const current = await facts.version(services.names.resource(resourceType, id));
   const { updateCreate } = services.config;
   if (current !== undefined && !(await isVisible(services, context, operation, current))) {
+    checkPreconditions(operation, undefined);
     throw updateCreate ? unknown(resourceType, id) : notCreated(resourceType, id);
   }
   checkPreconditions(operation, current);
