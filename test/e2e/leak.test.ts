@@ -178,6 +178,8 @@ const operations: Record<string, readonly Ask[]> = {
       `ValueSet/$validate-code?url=${everywhere.ValueSet}&code=male&system=http://hl7.org/fhir/administrative-gender`,
     ),
   ),
+  'publish-members': [post('Group/hidden-g/$publish-members')],
+  shared: [get('Patient/hidden/$shared'), get('$shared?patient=hidden')],
   subsumes: apart(),
   translate: apart(),
   reindex: apart(),
