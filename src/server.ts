@@ -59,7 +59,14 @@ export async function createServer(
     const definitions = loadActiveDefinitions(config, log);
     const shipped = [...definitions.current.definitions.searchParameters()];
     await loadUploads(definitions, storage);
-    const network = await connectNetwork(config, storage.keyRing, baseUrl, definitions.current.profileSet.digest, log);
+    const network = await connectNetwork(
+      config,
+      storage.keyRing,
+      baseUrl,
+      definitions.current.profileSet.digest,
+      log,
+      storage.catalog,
+    );
     opened.push(network.close);
     const door = await openDoor({ config, baseUrl, clock, log, storage, definitions, shipped, network, issuer });
     opened.push(door.close);

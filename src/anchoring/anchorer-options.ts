@@ -21,6 +21,8 @@ export interface AnchorerOptions {
   readonly attestors: readonly Attestor[];
   /** Called before a batch is sent: sees to it that the contract knows the ProfileSet. */
   ratified?(profileSet: Hex): Promise<void>;
+  /** Of several servers on one log, whether this one makes the batches; the others follow, and prove. Absent: it does. */
+  leads?(): Promise<boolean>;
   /** A batch is made when its oldest leaf has waited so long, ... Default 1,000. */
   readonly maxAgeMs?: number;
   /** ... or when there are so many leaves. Default 10,000. */

@@ -52,6 +52,7 @@ export class Anchorer {
 
   constructor(given: AnchorerOptions) {
     const defaults = {
+      leads: () => Promise.resolve(true),
       maxAgeMs: 1_000,
       maxLeaves: 10_000,
       greatestBatch: 20_000,
@@ -148,6 +149,7 @@ export class Anchorer {
     const stored = await this.#outbox.get(head.batch + 1);
     if (stored !== undefined && extendsHead(stored.statement, head)) return this.#sender.drive(stored);
     if (!this.#isDue(total - head.size, head.size)) return 'idle';
+    if (!(await this.#options.leads())) return 'waiting';
     // What is not in this batch came later than now.
     this.#oldestPendingMs = performance.now();
     return this.#sender.drive(await this.#prepare(head, total));
@@ -257,6 +259,8 @@ export class Anchorer {
     await this.#outbox.putReceipts(head.batch + 1, receipts);
     const transaction = await this.#sender.firstTransaction(statement, signatures);
     const record = { batch: head.batch + 1, statement, signatures, refused, transactions: [transaction] };
+    // Attesting may have taken longer than another server waits for this one.
+    if (!(await this.#options.leads())) throw new Error('another server makes the batches now');
     await this.#outbox.put(record);
     for (const { leaf, reasons } of refused) this.#options.onEvent?.({ kind: 'refused', leaf, reasons });
     return record;

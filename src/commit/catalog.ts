@@ -10,6 +10,7 @@
  *   see which terms are equal, and see access patterns.
  */
 import type { BlockDigest, Term } from '../base/ids.js';
+import type { Locks } from './locks.js';
 import type { Plan } from '../fhir/search/plan.js';
 
 /**
@@ -199,6 +200,12 @@ export interface Catalog {
    * @throws CatalogUnavailable
    */
   refresh?(): Promise<void>;
+
+  /** Where `refresh` is: what other servers append is told to `listener`, and awaited, before `head()` covers it. */
+  follow?(listener: (rows: readonly VersionRow[]) => Promise<void>): void;
+
+  /** Where `refresh` is: who does what one server alone may do. */
+  readonly locks?: Locks;
 
   /**
    * The commit point: entries, index rows and keys, in one atomic durable step.

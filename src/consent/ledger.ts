@@ -3,6 +3,7 @@
  *
  * Durability: `save` is durable when it resolves. The change is visible to readers of this process at once.
  */
+import { randomUUID } from 'node:crypto';
 import type { Hex } from '../chain/chain.js';
 import type { Catalog } from '../commit/catalog.js';
 
@@ -39,15 +40,23 @@ export interface Outbox {
   /** Patients with work to do. */
   readonly patients: readonly Hex[];
   readonly sent: readonly SentTransaction[];
+  /** Another text with every change, where several servers look at it. */
+  readonly change?: string | undefined;
 }
 
-type State = Pick<Catalog, 'getState' | 'putState'>;
+const outboxKey = 'consent/outbox';
+
+type State = Pick<Catalog, 'getState' | 'putState' | 'locks'>;
 
 export class Ledger {
+  /** Told what other servers have done. */
+  listener: { changed(patient: Hex): void; mined(): Promise<void> } | undefined;
   readonly #state: State;
   readonly #filings = new Map<Hex, Filing[]>();
   readonly #work = new Set<Hex>();
   #sent: readonly SentTransaction[] = [];
+  /** The outbox as it was last read or written: tells whether another server changed it. */
+  #outboxText = '';
   #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(state: State) {
@@ -56,13 +65,45 @@ export class Ledger {
 
   static async open(state: State): Promise<Ledger> {
     const ledger = new Ledger(state);
-    const outbox = await read<Outbox>(state, 'consent/outbox');
-    for (const patient of outbox?.patients ?? []) {
-      ledger.#work.add(patient);
-      await ledger.load(patient);
-    }
-    ledger.#sent = outbox?.sent ?? [];
+    await ledger.reload();
     return ledger;
+  }
+
+  /** Takes over what is stored: where several servers share the state, others may have changed it. */
+  async reload(): Promise<void> {
+    const stored = await this.#state.getState(outboxKey);
+    const text = stored === undefined ? '' : Buffer.from(stored).toString('utf8');
+    if (text === this.#outboxText) return;
+    const outbox = text === '' ? undefined : (JSON.parse(text) as Outbox);
+    const patients = outbox?.patients ?? [];
+    for (const patient of patients) {
+      this.#merge(patient, (await read<Filing[]>(this.#state, `consent/patient/${patient}`)) ?? []);
+      this.#work.add(patient);
+    }
+    const done = [...this.#work].filter((patient) => !patients.includes(patient));
+    // What is done must be seen on the chain before it stops to be pending.
+    if (done.length > 0) await this.listener?.mined();
+    for (const patient of done) {
+      this.#work.delete(patient);
+      this.#filings.delete(patient);
+    }
+    this.#sent = outbox?.sent ?? [];
+    this.#outboxText = text;
+    for (const patient of [...patients, ...done]) this.listener?.changed(patient);
+  }
+
+  /** The objects stay the same: whoever works on a filing holds it. */
+  #merge(patient: Hex, stored: readonly Filing[]): void {
+    const held = this.#filings.get(patient) ?? [];
+    const merged = stored.map((filing) => {
+      const same = held.find(({ consent, policy, wanted, index }) => {
+        const isNamedAlike = consent === filing.consent && policy === filing.policy;
+        return isNamedAlike && (wanted === filing.wanted || index === filing.index);
+      });
+      return same === undefined ? filing : Object.assign(same, filing);
+    });
+    if (this.#filings.has(patient)) held.splice(0, held.length, ...merged);
+    else this.#filings.set(patient, merged);
   }
 
   /** Patients with work to do, in the order in which it came. */
@@ -76,6 +117,15 @@ export class Ledger {
 
   /** Runs what changes filings one at a time. Never waits for the chain inside: a commit waits for its turn. */
   inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const { locks } = this.#state;
+    const alone = locks && (() => locks.exclusively('consent/ledger', () => this.reload().then(task)));
+    const result = this.#tail.then(alone ?? task);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Runs `task` between two turns, without the lock: it looks and changes nothing. */
+  inLine<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(task);
     this.#tail = result.catch(() => undefined);
     return result;
@@ -147,8 +197,9 @@ export class Ledger {
   }
 
   #saveOutbox(): Promise<void> {
-    const outbox: Outbox = { patients: [...this.#work], sent: this.#sent };
-    return write(this.#state, 'consent/outbox', outbox);
+    const outbox: Outbox = { patients: [...this.#work], sent: this.#sent, change: this.#state.locks && randomUUID() };
+    this.#outboxText = JSON.stringify(outbox);
+    return this.#state.putState(outboxKey, Buffer.from(this.#outboxText));
   }
 }
 

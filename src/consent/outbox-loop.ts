@@ -24,7 +24,7 @@ import { type PatientKeys, createPatientKeys } from './patient-keys.js';
 export interface OutboxLoopOptions {
   readonly chain: Pick<Chain, 'chainId' | 'call' | 'head' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
   readonly registry: Hex;
-  readonly state: Pick<Catalog, 'getState' | 'putState'>;
+  readonly state: Pick<Catalog, 'getState' | 'putState' | 'locks'>;
   readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
   readonly clock: Clock;
   /** Blocks, the one that has the transaction included, after which it counts as mined; default 1. Until then it is pending. */
@@ -76,6 +76,7 @@ export class OutboxLoop {
     this.#options = options;
     this.#ledger = ledger;
     this.#hooks = hooks;
+    ledger.listener = hooks;
     this.#keys = createPatientKeys(options.state, options.ring);
   }
 
@@ -100,6 +101,12 @@ export class OutboxLoop {
     });
   }
 
+  /** Sees what other servers have filed, and what has been mined of it. */
+  async reload(): Promise<void> {
+    await this.#ledger.reload();
+    this.wake();
+  }
+
   /** Ends after the step at hand; what is left is done after the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -111,8 +118,8 @@ export class OutboxLoop {
     let pauseMs = 100;
     while (!this.#isClosed && this.#hasWork()) {
       try {
-        if (this.#ledger.sent.length === 0) await this.#sendCalls();
-        if (this.#ledger.work.length > 0) await this.#round();
+        const { locks } = this.#options.state;
+        await (locks === undefined ? this.#step() : locks.exclusively('consent/outbox', () => this.#stepAfterOthers()));
         pauseMs = 100;
       } catch (problem) {
         this.#options.onProblem?.(problem as Error);
@@ -120,6 +127,17 @@ export class OutboxLoop {
         pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
       }
     }
+  }
+
+  async #step(): Promise<void> {
+    if (this.#ledger.sent.length === 0) await this.#sendCalls();
+    if (this.#ledger.work.length > 0) await this.#round();
+  }
+
+  /** Servers that share the relay's key send one after the other; first this one takes over what another has sent or left. */
+  async #stepAfterOthers(): Promise<void> {
+    await this.#ledger.inTurn(() => Promise.resolve());
+    await this.#step();
   }
 
   #hasWork(): boolean {

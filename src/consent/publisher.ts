@@ -31,7 +31,7 @@ export interface ConsentPublisherOptions {
   /** With the key of a relay. */
   readonly chain: Pick<Chain, 'chainId' | 'call' | 'head' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
   readonly registry: Hex;
-  readonly state: Pick<Catalog, 'getState' | 'putState'>;
+  readonly state: Pick<Catalog, 'getState' | 'putState' | 'locks'>;
   readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
   readonly blinder: Blinder;
   readonly clock: Clock;
@@ -85,6 +85,9 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
    */
   forget(patientId: string, consentIds: readonly string[], timeoutMs: number): Promise<string[]>;
 
+  /** Where several servers share the state: learns what others have under way. Awaited before a request is answered. */
+  refresh(): Promise<void>;
+
   /** Stops after the transaction at hand; what is left is done after the next start. */
   close(): Promise<void>;
 }
@@ -101,6 +104,9 @@ class LedgerPublisher implements ConsentPublisher {
   readonly #loop: OutboxLoop;
   readonly #listeners: Listener[] = [];
   #waiters: { patient: Hex; done: () => void }[] = [];
+  #refresh: Promise<void> | undefined;
+  /** A server without requests sees what others left to do. */
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ConsentPublisherOptions, ledger: Ledger) {
     this.#options = options;
@@ -112,6 +118,9 @@ class LedgerPublisher implements ConsentPublisher {
       },
     });
     this.#loop.wake();
+    if (options.state.locks !== undefined) {
+      this.#timer = setInterval(() => void this.refresh().catch(() => undefined), 500).unref();
+    }
   }
 
   check(consent: Resource): void {
@@ -232,7 +241,18 @@ class LedgerPublisher implements ConsentPublisher {
     return [`consent/key/${patient}`, `consent/patient/${patient}`, ...names];
   }
 
+  refresh(): Promise<void> {
+    if (this.#options.state.locks === undefined) return Promise.resolve();
+    // Behind whatever this server itself is changing; not more than one look waits.
+    this.#refresh ??= this.#ledger.inLine(() => {
+      this.#refresh = undefined;
+      return this.#loop.reload();
+    });
+    return this.#refresh;
+  }
+
   close(): Promise<void> {
+    clearInterval(this.#timer);
     return this.#loop.close();
   }
 

@@ -73,6 +73,8 @@ export interface FhirServices {
   readonly clock: Clock;
   readonly definitions: Definitions;
   readonly catalog: Catalog;
+  /** Where several servers share one log: learns what others have done. Awaited before each request; absent where this one is alone. */
+  readonly refresh?: (() => Promise<void>) | undefined;
   readonly committer: Pick<Committer, 'submit'>;
   readonly records: Pick<Records, 'header' | 'open'>;
   readonly names: Names;

@@ -13,19 +13,29 @@ import type { KeyRing } from '../vault/key-ring.js';
 
 const stateKey = 'access-log/head';
 
+/** Servers that share a catalog have an access log each. @param server absent where one server is alone. */
+function keyOf(server: string | undefined): string {
+  return server === undefined ? stateKey : `${stateKey}/${server}`;
+}
+
 export async function noteAccessHead(
   catalog: Pick<Catalog, 'putState'>,
   accessLog: Pick<AccessLog, 'head'>,
   keyRing: KeyRing,
+  server?: string,
 ): Promise<void> {
   const { count, digest } = accessLog.head();
   const noted: NotedAccessHead = { count, digest: toHex(digest) };
-  await catalog.putState(stateKey, Buffer.from(JSON.stringify({ ...noted, mac: macOf(noted, keyRing) })));
+  await catalog.putState(keyOf(server), Buffer.from(JSON.stringify({ ...noted, mac: macOf(noted, keyRing) })));
 }
 
 /** Count 0 when none was noted yet. @throws AccessLogBroken when the note was altered. */
-export async function notedAccessHead(catalog: Pick<Catalog, 'getState'>, keyRing: KeyRing): Promise<NotedAccessHead> {
-  const bytes = await catalog.getState(stateKey);
+export async function notedAccessHead(
+  catalog: Pick<Catalog, 'getState'>,
+  keyRing: KeyRing,
+  server?: string,
+): Promise<NotedAccessHead> {
+  const bytes = await catalog.getState(keyOf(server));
   if (bytes === undefined) return { count: 0, digest: '' };
   const { count, digest, mac } = JSON.parse(Buffer.from(bytes).toString('utf8')) as NotedAccessHead & { mac: string };
   const [own, given] = [macOf({ count, digest }, keyRing), String(mac)].map((text) => Buffer.from(text, 'hex'));

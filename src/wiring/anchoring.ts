@@ -42,6 +42,7 @@ export async function startAnchoring(
   log: Log,
 ): Promise<Anchoring> {
   const { catalog, records } = storage;
+  const { locks } = catalog;
   const tiles = await TileStore.open(path.join(config.dataDir, 'log'), catalog, catalog.head().leafCount);
   const header = records.header.bind(records);
   const versionsByLeaf = catalog.versionsByLeaf.bind(catalog);
@@ -72,10 +73,11 @@ export async function startAnchoring(
       maxLeaves: batchSize,
       confirmations,
       attestationTimeoutMs,
+      ...(locks === undefined ? {} : { leads: () => locks.leads(`anchorer/${chain.chainId}`) }),
       onEvent: eventsInto(
         log,
         chain.chainId,
-        () => void noteAccessHead(catalog, storage.accessLog, storage.keyRing).catch(() => undefined),
+        () => void noteAccessHead(catalog, storage.accessLog, storage.keyRing, storage.server).catch(() => undefined),
       ),
     });
     anchorer.start();

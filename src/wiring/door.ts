@@ -29,6 +29,7 @@ import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
 import { Indexing } from './indexing.js';
+import type { Draft } from '../commit/draft.js';
 import type { Network } from './network.js';
 import { SealingThread } from './sealing/sealing-thread.js';
 import { startSharing } from './sharing.js';
@@ -36,6 +37,7 @@ import { launchDesk, openSmart } from './smart.js';
 import { personFinder } from './smart-patients.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
 import { Rotations } from './rotations.js';
+import { followOthers } from './several-servers.js';
 import type { Storage } from './storage.js';
 
 export interface Door {
@@ -140,7 +142,20 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   });
   await rotations.resume();
 
+  const afterCommit = async (drafts: readonly Draft[]) => {
+    memberships.onCommit(drafts);
+    await applyDefinitions(drafts);
+    await indexing.late.settled();
+    shares.sharing.onCommit(drafts);
+  };
   const services: FhirServices = {
+    refresh: followOthers({
+      storage,
+      consent,
+      afterCommit,
+      notify: anchoring.notify,
+      onProblem: (error) => reportDefect('several-servers', error),
+    }),
     config: fhirConfig(config, baseUrl),
     clock,
     get definitions() {
@@ -160,12 +175,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     accessLog,
     audit: new AuditIndex(accessLog),
     consents: consent.publisher,
-    afterCommit: async (drafts) => {
-      memberships.onCommit(drafts);
-      await applyDefinitions(drafts);
-      await indexing.late.settled();
-      shares.sharing.onCommit(drafts);
-    },
+    afterCommit,
     authenticate: (credentials) => {
       const principal = smart.authenticator.authenticate(credentials);
       return principal instanceof Promise ? principal.then((one) => memberships.of(one)) : memberships.of(principal);

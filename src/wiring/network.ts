@@ -1,6 +1,6 @@
 /** Connects the chain (the embedded one or an operator's), with its contracts: deployed once, found again later. */
 import { readFileSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../base/log.js';
 import type { Hex } from '../chain/chain.js';
@@ -18,6 +18,7 @@ import { addressOf } from '../chain/signing.js';
 import { reconcileValidators } from '../chain/validator-set.js';
 import { organisationKey } from '../anchoring/sd-jwt.js';
 import type { ValidatorDescription } from '../anchoring/validator-node/validator-keys.js';
+import type { Catalog } from '../commit/catalog.js';
 import type { Config } from '../config.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { readValidators } from './validators.js';
@@ -55,6 +56,7 @@ export async function connectNetwork(
   baseUrl: string,
   profileSetDigest: string,
   log: Log,
+  catalog: Pick<Catalog, 'getState' | 'putState' | 'locks'>,
 ): Promise<Network> {
   const folder = path.join(config.dataDir, 'chain');
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -77,13 +79,16 @@ export async function connectNetwork(
         publicKeys: JSON.stringify({ keys: [publicJwk] }),
       },
     };
-    const contracts = await deployContracts({
-      ...deployment,
-      chain: deployer,
-      file: path.join(folder, 'contracts.json'),
-    });
-    await reconcileValidators(deployer, contracts, deployment.validators);
-    const ratify = (digest: string) => ratifyProfileSet(deployer, contracts, `0x${digest}`);
+    const file = path.join(folder, 'contracts.json');
+    const contracts = await asOnlySender(catalog, () =>
+      sharedContracts(catalog, chainId, file, async () => {
+        const deployed = await deployContracts({ ...deployment, chain: deployer, file });
+        await reconcileValidators(deployer, deployed, deployment.validators);
+        return deployed;
+      }),
+    );
+    const ratify = (digest: string) =>
+      asOnlySender(catalog, () => ratifyProfileSet(deployer, contracts, `0x${digest}`));
     await ratify(profileSetDigest);
     const chains = [chainWith(keys.anchorer), chainWith(keys.publisher)] as const;
     return {
@@ -107,6 +112,29 @@ export async function connectNetwork(
     await endpoint.stop();
     throw error;
   }
+}
+
+/** Servers that share a log share the keys that send: one of them sends at a time. */
+function asOnlySender<T>({ locks }: Pick<Catalog, 'locks'>, task: () => Promise<T>): Promise<T> {
+  return locks === undefined ? task() : locks.exclusively('chain/deployer', task);
+}
+
+/** Servers that share a log share the contracts: where they are stands in the catalog too. */
+async function sharedContracts(
+  catalog: Pick<Catalog, 'getState' | 'putState' | 'locks'>,
+  chainId: number,
+  file: string,
+  deploy: () => Promise<Contracts>,
+): Promise<Contracts> {
+  if (catalog.locks === undefined) return deploy();
+  const key = `chain/contracts/${chainId}`;
+  const stored = await catalog.getState(key);
+  if (stored !== undefined) await writeFile(file, stored, { mode: 0o600 });
+  const contracts = await deploy();
+  const text = JSON.stringify(contracts, null, 2);
+  if (stored === undefined || Buffer.from(stored).toString('utf8') !== text)
+    await catalog.putState(key, Buffer.from(text));
+  return contracts;
 }
 
 async function connect({ chain }: Config, keys: ChainKeys, log: Log): Promise<Endpoint> {

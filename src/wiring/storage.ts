@@ -1,5 +1,6 @@
 /** Opens what keeps things: keys, catalog, blocks, access log; and the parts that stand directly on them. */
-import { mkdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HeaderCodec } from '../commit/header.js';
 import { Records } from '../commit/records.js';
@@ -32,6 +33,8 @@ export interface Storage {
   readonly names: Names;
   readonly headers: HeaderCodec;
   readonly records: Records;
+  /** Names this server among those that share its catalog; absent where it is alone. */
+  readonly server?: string;
   close(): Promise<void>;
 }
 
@@ -50,9 +53,10 @@ export async function openStorage(config: Config): Promise<Storage> {
 async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
   const keyRing = await openConfiguredRing(config);
   const [catalog, blocks] = await Promise.all([openCatalog(config.catalog), openBlocks(config.blocks)]);
+  const server = catalog.locks === undefined ? undefined : await serverName(config.dataDir);
   let accessLog: AccessLog;
   try {
-    const noted = await notedAccessHead(catalog, keyRing);
+    const noted = await notedAccessHead(catalog, keyRing, server);
     const folder = path.join(config.dataDir, 'access');
     accessLog = await openFileAccessLog(folder, keyRing.derive('access'), undefined, noted);
   } catch (error) {
@@ -78,6 +82,19 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
       await lock.release();
     },
   };
+}
+
+/** A name that stays with DATA_DIR. */
+async function serverName(dataDir: string): Promise<string> {
+  const file = path.join(dataDir, 'server');
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const name = randomUUID();
+    await writeFile(file, `${name}\n`, { mode: 0o600 });
+    return name;
+  }
 }
 
 /** @throws CatalogUnavailable */

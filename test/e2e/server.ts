@@ -25,7 +25,16 @@ export interface RequestOptions {
 
 /** Environment variables that make a small, quick server on a folder. */
 export function testConfig(dataDir: string, env: NodeJS.ProcessEnv = {}): Config {
-  return readConfig({ DATA_DIR: dataDir, PORT: '0', DEFAULT_CONSENT: 'permit', ...env });
+  return readConfig({ DATA_DIR: dataDir, PORT: '0', DEFAULT_CONSENT: 'permit', ...engines(dataDir), ...env });
+}
+
+/** With E2E_MONGODB_URL and E2E_KUBO_URLS (test/engines/e2e.test.ts) the same tests run on those engines, each server in a database of its own. */
+function engines(dataDir: string): NodeJS.ProcessEnv {
+  const { E2E_MONGODB_URL, E2E_KUBO_URLS } = process.env;
+  return {
+    ...(E2E_MONGODB_URL ? { MONGODB_URL: E2E_MONGODB_URL, MONGODB_DATABASE: path.basename(dataDir) } : {}),
+    ...(E2E_KUBO_URLS ? { KUBO_URLS: E2E_KUBO_URLS } : {}),
+  };
 }
 
 function logInto(lines: string[]): Log {

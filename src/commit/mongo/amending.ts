@@ -6,16 +6,25 @@ import { linkText, nameText, termTexts, type VersionDocument } from './documents
 import { guarded, type MongoStore } from './store.js';
 
 const mostAttempts = 10;
+/** Appends wait for no more amendments than this. */
+const piece = 50;
 
+/** @param inTurn runs what changes versions, one after the other. */
 export async function amend(
   store: MongoStore,
   { versions = [], keys = [], addsKeys, state }: Amendment,
+  inTurn: <T>(task: () => Promise<T>) => Promise<T>,
 ): Promise<void> {
   await guarded(async () => {
-    let waiting = versions;
+    let waiting: readonly VersionAmendment[] = versions;
     for (let attempt = 0; waiting.length > 0; attempt += 1) {
       if (attempt === mostAttempts) throw new CatalogUnavailable('another server kept amending the same versions');
-      waiting = await amendVersions(store, waiting);
+      const lost: VersionAmendment[] = [];
+      for (let at = 0; at < waiting.length; at += piece) {
+        const now = waiting.slice(at, at + piece);
+        lost.push(...(await inTurn(() => amendVersions(store, now))));
+      }
+      waiting = lost;
     }
     for (const { compartment, wrapped } of keys) {
       const _id = nameText(compartment);

@@ -23,7 +23,15 @@ export function headAfter({ _id, n, leafUntil, time }: LogDocument): Head {
 }
 
 export class MongoLog {
+  /** Names this process in the documents that it writes. */
+  private readonly writer = randomUUID();
+
   constructor(private readonly store: MongoStore) {}
+
+  /** True when `by` is of a document that this process wrote. */
+  isOwn(by: string): boolean {
+    return by.startsWith(this.writer);
+  }
 
   /** The document that follows `head`; undefined when there is none. Without the entries themselves. */
   next({ seq }: Head): Promise<LogDocument | undefined> {
@@ -51,7 +59,7 @@ export class MongoLog {
    * @throws AppendConflict; CatalogUnavailable when it is not known whether it was done.
    */
   async append(entries: readonly Entry[], head: Head): Promise<LogDocument> {
-    const by = randomUUID();
+    const by = `${this.writer}/${randomUUID()}`;
     const bytes = Buffer.from(packEntries(entries));
     const parts = bytes.byteLength > partBytes ? Math.ceil(bytes.byteLength / partBytes) : 0;
     const leaves = entries.reduce((sum, entry) => sum + entry.versions.length + (entry.erasure ? 1 : 0), 0);

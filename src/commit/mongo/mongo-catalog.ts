@@ -40,6 +40,7 @@ import {
 import { loggedErasures } from './erasing.js';
 import { exportEntries } from './exporter.js';
 import { emptyHead, headAfter, MongoLog } from './log.js';
+import { MongoLocks } from './locks.js';
 import { MongoSearcher, rowFields } from './search.js';
 import { guarded, isDuplicate, openMongoStore, type MongoOptions, type MongoStore } from './store.js';
 
@@ -75,17 +76,20 @@ interface Remembered {
 }
 
 export class MongoCatalog implements Catalog {
+  readonly locks: MongoLocks;
   private readonly log: MongoLog;
   private readonly searcher: MongoSearcher;
   private newest: Head = emptyHead;
   /** Grows when others change what may be remembered. */
   private epoch = 0;
   private readonly recent = new Recent<string, Remembered>(10_000);
-  private refreshing: Promise<void> | undefined;
-  private nextRefresh: Promise<void> | undefined;
+  private look: Promise<void> = Promise.resolve();
+  private changes: Promise<unknown> = Promise.resolve();
+  private nextLook: Promise<void> | undefined;
   private lastCheck = 0;
   private readonly timer: NodeJS.Timeout;
   private isClosed = false;
+  private readonly followers: ((rows: readonly VersionRow[]) => Promise<void>)[] = [];
 
   constructor(
     private readonly store: MongoStore,
@@ -93,6 +97,7 @@ export class MongoCatalog implements Catalog {
     pollMs: number,
   ) {
     this.log = new MongoLog(store);
+    this.locks = new MongoLocks(store);
     this.searcher = new MongoSearcher(store, scanLimit);
     this.timer = setInterval(() => {
       if (performance.now() - this.lastCheck > pollMs) void this.refresh().catch(() => undefined);
@@ -107,7 +112,7 @@ export class MongoCatalog implements Catalog {
     else {
       const before = { seq: Number(newest._id) - 1, leafCount: newest.leafFrom, time: 0 };
       this.newest = before;
-      await this.follow(newest);
+      await this.finish(newest);
     }
     await this.catchUp(true);
   }
@@ -121,16 +126,18 @@ export class MongoCatalog implements Catalog {
    * Calls at the same time share one look.
    */
   refresh(): Promise<void> {
-    if (this.refreshing === undefined) {
-      this.refreshing = this.catchUp(false).finally(() => {
-        this.refreshing = this.nextRefresh;
-        this.nextRefresh = undefined;
-      });
-      return this.refreshing;
-    }
-    // A look that began before this call may have missed what was appended since.
-    this.nextRefresh ??= this.refreshing.catch(() => undefined).then(() => this.catchUp(false));
-    return this.nextRefresh;
+    // A look that began before this call may have missed what was appended since: one more waits behind it, for all who come meanwhile.
+    this.nextLook ??= this.look.then(() => {
+      this.nextLook = undefined;
+      const look = this.catchUp(false);
+      this.look = look.catch(() => undefined);
+      return look;
+    });
+    return this.nextLook;
+  }
+
+  follow(listener: (rows: readonly VersionRow[]) => Promise<void>): void {
+    this.followers.push(listener);
   }
 
   async append(entries: readonly Entry[]): Promise<void> {
@@ -147,7 +154,7 @@ export class MongoCatalog implements Catalog {
       await this.catchUp(true).catch(() => undefined);
       throw error;
     }
-    await applyAppend(this.store, this.log, document, entries);
+    await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
     for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(nameText(resource));
     if (entries.some(({ erasure }) => erasure !== undefined)) this.forget();
     // Others may have gone on already.
@@ -234,7 +241,7 @@ export class MongoCatalog implements Catalog {
 
   async amend(amendment: Amendment): Promise<void> {
     try {
-      await this.retried(() => amend(this.store, amendment));
+      await this.retried(() => amend(this.store, amendment, (task) => this.inTurn(task)));
     } finally {
       this.forget();
     }
@@ -289,7 +296,8 @@ export class MongoCatalog implements Catalog {
     if (this.isClosed) return;
     this.isClosed = true;
     clearInterval(this.timer);
-    await this.refreshing?.catch(() => undefined);
+    await this.look;
+    await this.locks.release().catch(() => undefined);
     await this.store.client.close();
   }
 
@@ -302,13 +310,14 @@ export class MongoCatalog implements Catalog {
       const next = await this.log.next(head);
       if (next === undefined) return;
       if (next.applied) {
+        await this.tellFollowers(next);
         // Meanwhile this server itself may have appended it.
         if (this.newest === head) {
           this.newest = headAfter(next);
           this.forget();
         }
       } else if (performance.now() - startedAt > patienceMs) {
-        await this.follow(next);
+        await this.finish(next);
       } else if (isWriter || this.isLate(next)) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       } else return;
@@ -324,9 +333,27 @@ export class MongoCatalog implements Catalog {
   }
 
   /** Applies what another server appended. */
-  private async follow(document: LogDocument): Promise<void> {
+  private async finish(document: LogDocument): Promise<void> {
     const entries = await this.log.entries(document);
-    if (entries !== undefined) await applyAppend(this.store, this.log, document, entries);
+    if (entries !== undefined) await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
+  }
+
+  /**
+   * What changes versions that are there goes one after the other: MongoDB changes fields of a document, but some servers of its protocol read and
+   * write whole documents, and would lose one of two changes at once.
+   */
+  private inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.changes.then(task);
+    this.changes = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Listeners know of an append before `head()` covers it. */
+  private async tellFollowers({ by, leafFrom, leafUntil }: LogDocument): Promise<void> {
+    if (this.followers.length === 0 || this.log.isOwn(by) || leafFrom === leafUntil) return;
+    const filter: VersionFilter = { l: { $gte: leafFrom, $lt: leafUntil }, r: { $exists: true } };
+    const rows = await this.rows(filter, 1, Infinity);
+    for (const listener of this.followers) await listener(rows);
   }
 
   private forget(): void {

@@ -8,6 +8,7 @@ import {
   type IndexDescription,
 } from 'mongodb';
 import { CatalogUnavailable, SearchTooCostly } from '../catalog.js';
+import type { LockDocument } from './locks.js';
 import type { ErasureDocument, LogDocument, PartDocument, ValueDocument, VersionDocument } from './documents.js';
 
 export interface MongoStore {
@@ -19,6 +20,7 @@ export interface MongoStore {
   readonly key: Collection<ValueDocument>;
   readonly state: Collection<ValueDocument>;
   readonly erasure: Collection<ErasureDocument>;
+  readonly lock: Collection<LockDocument>;
 }
 
 export interface MongoOptions {
@@ -60,6 +62,7 @@ export async function openMongoStore({ url, database, timeoutMs = 5_000 }: Mongo
         key: db.collection('key'),
         state: db.collection('state'),
         erasure: db.collection('erasure'),
+        lock: db.collection('lock'),
       };
       await declareIndexes(store);
       return store;

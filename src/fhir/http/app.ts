@@ -63,13 +63,12 @@ export function createFhirHandler(services: FhirServices) {
     if (url.path.length === 1 && url.path[0] === 'metadata') {
       return handle.metadata(await readRequest(request, url, services), requestId, baseUrlOf(request, services));
     }
-    const { catalog } = services;
     const verified = services.authenticate(credentialsOf(request));
     const principal = withPurpose(verified instanceof Promise ? await verified : verified, request);
     const breakGlassReason = breakGlassReasonOf(request);
     const fhirRequest = await readRequest(request, url, services);
     // What any server has acknowledged before this request came is part of its state.
-    if (catalog.refresh !== undefined) await catalog.refresh();
+    if (services.refresh !== undefined) await services.refresh();
     const { wait } = fhirRequest.prefer;
     const context: Context = {
       principal,
