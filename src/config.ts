@@ -57,7 +57,7 @@ export interface Config {
   };
   readonly fhir: {
     readonly maxBodyBytes: number;
-    readonly updateCreate: boolean;
+    readonly updateCreate: 'on' | 'operator' | 'off';
     readonly referentialIntegrity: boolean;
     readonly unknownProfile: 'warning' | 'error';
     /** `warning`: a write with warnings is refused too. */
@@ -221,7 +221,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     fhir: {
       maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,
-      updateCreate: read.choice('UPDATE_CREATE', 'on', ['on', 'off']) === 'on',
+      updateCreate: read.choice('UPDATE_CREATE', 'operator', ['on', 'operator', 'off']),
       referentialIntegrity: read.choice('REFERENTIAL_INTEGRITY', 'on', ['on', 'off']) === 'on',
       unknownProfile: read.choice('UNKNOWN_PROFILE', 'warning', ['warning', 'error']),
       refusedSeverity: read.choice('REFUSED_SEVERITY', 'error', ['error', 'warning']),

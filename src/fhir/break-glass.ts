@@ -126,7 +126,7 @@ async function notify(
   const internal: FhirServices = {
     ...services,
     gate: { peek: () => permitted, decide: () => Promise.resolve(permitted) },
-    config: { ...config, integrityOnWrite: false, updateCreate: true },
+    config: { ...config, integrityOnWrite: false, updateCreate: 'on' },
   };
   const server: Principal = {
     actor: config.organization,

@@ -25,7 +25,8 @@ export function withRefusals(services: Pick<FhirServices, 'accessLog' | 'clock'>
     } catch (error) {
       if (!(error instanceof FhirError) || !isRefusal(error, request)) throw error;
       if (!hasRefusal(context)) await recordUnseen(services, request, context);
-      if (error.status === 404) await sleep(refusalGridMs - ((performance.now() - cameAt) % refusalGridMs));
+      if (error.status === 404 || isUnseen(error, request))
+        await sleep(refusalGridMs - ((performance.now() - cameAt) % refusalGridMs));
       throw asTold(error, request, context);
     }
   };
@@ -37,9 +38,13 @@ function asTold(error: FhirError, { path: [type = '', id] }: FhirRequest, { prin
   return otherPatient(principal, type, id) ?? error;
 }
 
-/** Forbidden, or "not known" of a single resource. */
-function isRefusal({ status }: FhirError, { path }: FhirRequest): boolean {
-  return status === 403 || (status === 404 && path.length >= 2);
+/** Forbidden, or "not known" of a single resource, or a PUT that does not create. */
+function isRefusal(error: FhirError, request: FhirRequest): boolean {
+  return error.status === 403 || isUnseen(error, request);
+}
+
+function isUnseen({ status }: FhirError, { method, path }: FhirRequest): boolean {
+  return path.length >= 2 && (status === 404 || (status === 405 && method === 'PUT'));
 }
 
 /** What was asked for is named as the client named it: there may be nothing behind the name. */

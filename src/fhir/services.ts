@@ -26,8 +26,8 @@ export interface FhirConfig {
   /** Public base URL with `/fhir`, without a slash at the end; absent: what the Host header says. */
   readonly baseUrl?: string;
   readonly maxBodyBytes: number;
-  /** PUT of an unknown id creates it. */
-  readonly updateCreate: boolean;
+  /** Whose PUT of an unknown id creates it: anybody's, the operator's (this server's own organisation), nobody's. */
+  readonly updateCreate: 'on' | 'operator' | 'off';
   readonly conditionalDelete: 'single' | 'multiple';
   /** References to resources that are not here refuse a write. */
   readonly integrityOnWrite: boolean;

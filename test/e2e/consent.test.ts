@@ -141,7 +141,13 @@ describe('consent at the door', () => {
 
   it('refuses writes to what is hidden as if it were not there, and deletes nothing', async () => {
     const id = closed.slice(8);
-    assert.equal((await server.put(closed, { resourceType: 'Patient', id }, { token })).status, 404);
+    const freeId = '0'.repeat(id.length);
+    for (const headers of [{}, { 'If-Match': 'W/"1"' }, { 'If-None-Match': '*' }] as Record<string, string>[]) {
+      const hidden = await server.put(closed, { resourceType: 'Patient', id }, { token, headers });
+      const free = await server.put(`Patient/${freeId}`, { resourceType: 'Patient', id: freeId }, { token, headers });
+      assert.equal(hidden.status, 'If-Match' in headers ? 412 : 404);
+      assert.deepEqual(seen(hidden, id), seen(free, freeId));
+    }
     const patch = {
       body: [{ op: 'add', path: '/active', value: true }],
       headers: { 'Content-Type': 'application/json-patch+json' },

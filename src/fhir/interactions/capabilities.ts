@@ -123,7 +123,7 @@ function resourceOf(
     interaction: typeLevel.filter((code) => offered.has(code)).map((code) => ({ code })),
     versioning: 'versioned-update',
     readHistory: true,
-    updateCreate: config.updateCreate,
+    updateCreate: config.updateCreate !== 'off',
     conditionalCreate: true,
     conditionalRead: 'full-support',
     conditionalUpdate: true,

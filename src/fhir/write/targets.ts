@@ -112,18 +112,18 @@ async function byId(
   const { resourceType } = operation;
   if (parseResourceId(id) === undefined)
     throw fhirError(400, 'value', `"${id}" is no FHIR id.`, `${operation.place}.id`);
-  const current = await facts.version(services.names.resource(resourceType, id));
-  const { updateCreate } = services.config;
-  if (current !== undefined && !(await isVisible(services, context, operation, current))) {
-    checkPreconditions(operation, undefined);
-    throw updateCreate ? unknown(resourceType, id) : notCreated(resourceType, id);
-  }
+  const row = await facts.version(services.names.resource(resourceType, id));
+  const isHidden = row !== undefined && !(await isVisible(services, context, operation, row));
+  const current = isHidden ? undefined : row;
   checkPreconditions(operation, current);
   if (current === undefined || current.isDeleted) {
-    if (updateCreate) return { operation, kind: 'create', resourceType, id, current };
-    throw current === undefined
-      ? notCreated(resourceType, id)
-      : fhirError(410, 'deleted', `${resourceType}/${id} is deleted.`);
+    const { updateCreate, organization } = services.config;
+    const mayCreate =
+      updateCreate === 'on' || (updateCreate === 'operator' && context.principal.actor === organization);
+    if (mayCreate && !isHidden) return { operation, kind: 'create', resourceType, id, current };
+    if (current !== undefined) throw fhirError(410, 'deleted', `${resourceType}/${id} is deleted.`);
+    // Hidden or not there: one answer, unless the client could have created.
+    throw updateCreate === 'off' ? notCreated(resourceType, id) : unknown(resourceType, id);
   }
   return { operation, kind: 'update', resourceType, id, current };
 }
@@ -168,7 +168,9 @@ async function deleteTargets(
     if (matches.length > 1 && services.config.conditionalDelete === 'single') {
       throw severalMatches(resourceType, condition, matches.length);
     }
+    if (matches.length === 0 && operation.ifMatch !== undefined) throw versionConflict(operation.ifMatch, undefined);
     if (matches.length === 0) return [nothing];
+    for (const row of matches) checkPreconditions(operation, row);
     for (const row of matches) await requireWritable(services, context, 'delete', row);
     return matches.map((row) => ({ ...found(services, operation, row), kind: 'delete' }));
   }
