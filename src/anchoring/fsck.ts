@@ -47,6 +47,8 @@ export interface FsckSource {
   }[];
   /** What the index lacks of a current version; undefined when it lacks nothing. */
   indexProblem?(row: VersionRow, resource: { readonly resourceType: string }): Promise<string | undefined>;
+  /** What does not fit in the index as a whole; asked after every version was. */
+  indexFindings?(): AsyncIterable<Finding>;
   /** Reads the whole access log. @throws Error naming the record that is missing or altered. */
   readAccessLog?(): Promise<void>;
   /** Told after each 1,000 versions. */
@@ -75,6 +77,7 @@ export async function* fsck(source: FsckSource): AsyncGenerator<Finding> {
     }
     source.onProgress?.(until, total);
   }
+  if (source.indexFindings) yield* source.indexFindings();
   yield* checkTiles(source, total);
   yield* checkBlocks(source, seen);
   for (const { head, contract } of heads) {

@@ -8,6 +8,7 @@ import { sameBytes, sha256 } from '../base/bytes.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { BlockStore } from '../ipfs/block-store.js';
 import type { Checkpoint } from './checkpoint.js';
+import { isGone } from './batch-facts.js';
 import { encodeLeaf, leafHash } from './leaf.js';
 import { rootFromInclusion } from './merkle.js';
 import { openLeaf, type LeafSource } from './opened-leaf.js';
@@ -24,8 +25,10 @@ export interface Challenge {
 /** Answer for one leaf. */
 export interface Possessed {
   readonly leafIndex: number;
-  /** The log entry: 164 bytes of a version, 41 of a deletion. */
-  readonly entry: Uint8Array;
+  /** The log entry: 164 bytes of a version, 41 of a deletion; absent when it was erased (or is a tombstone), and only the leaf is left. */
+  readonly entry?: Uint8Array;
+  /** The leaf itself, where there is no entry. */
+  readonly leaf?: Uint8Array;
   /** Sealed bytes; absent for a deletion. */
   readonly block?: Uint8Array;
   readonly inclusion: readonly Uint8Array[];
@@ -34,6 +37,8 @@ export interface Possessed {
 export interface PossessionSource extends LeafSource {
   readonly tiles: TileStore;
   readonly blocks: Pick<BlockStore, 'get'>;
+  /** Leaves [from, until), packed. */
+  leaves(from: number, until: number): Uint8Array | Promise<Uint8Array>;
   versionsByLeaf(from: number, until: number): VersionRow[] | Promise<VersionRow[]>;
 }
 
@@ -54,12 +59,21 @@ export async function possess(source: PossessionSource, challenge: Challenge): P
   const answers: Possessed[] = [];
   for (const leafIndex of challengedLeaves(challenge)) {
     const [row] = await source.versionsByLeaf(leafIndex, leafIndex + 1);
-    const { parts } = await openLeaf(source, row);
     const inclusion = await source.tiles.inclusion(leafIndex, challenge.size);
+    if (isGone(row)) {
+      answers.push({ leafIndex, leaf: await source.leaves(leafIndex, leafIndex + 1), inclusion });
+      continue;
+    }
+    const { parts } = await openLeaf(source, row);
     const block = parts.kind === 'version' ? { block: await source.blocks.get(parts.block) } : {};
     answers.push({ leafIndex, entry: encodeLeaf(parts), inclusion, ...block });
   }
   return answers;
+}
+
+/** How many of the answers say that nothing but the leaf is left. More than the erasures that the log tells of is a loss in disguise. */
+export function erasedCount(answers: readonly Possessed[]): number {
+  return answers.filter(({ entry }) => entry === undefined).length;
 }
 
 /**
@@ -75,11 +89,13 @@ export function possessionProblem(
     return `the checkpoint has ${checkpoint.size} leaves, ${challenge.size} were challenged`;
   const asked = challengedLeaves(challenge);
   if (answers.length !== asked.length) return `${answers.length} answers for ${asked.length} challenges`;
-  for (const [at, { leafIndex, entry, block, inclusion }] of answers.entries()) {
+  for (const [at, { leafIndex, entry, leaf, block, inclusion }] of answers.entries()) {
     if (leafIndex !== asked[at]) return `answer ${at} is for leaf ${leafIndex}, leaf ${asked[at]} was asked for`;
-    const problem = entryProblem(entry, block);
+    const problem = entry === undefined ? undefined : entryProblem(entry, block);
     if (problem !== undefined) return `leaf ${leafIndex}: ${problem}`;
-    const root = rootFromInclusion(leafHash(entry), leafIndex, challenge.size, inclusion);
+    const claimed = entry === undefined ? leaf : leafHash(entry);
+    if (claimed?.byteLength !== 32) return `leaf ${leafIndex}: neither its entry nor its hash is there`;
+    const root = rootFromInclusion(claimed, leafIndex, challenge.size, inclusion);
     if (root === undefined || !sameBytes(root, checkpoint.root))
       return `leaf ${leafIndex}: its entry is not in the log`;
   }

@@ -3,16 +3,16 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createLog } from '../base/log.js';
-import { findLeafContext } from '../anchoring/leaf-context.js';
+import { toHex } from '../base/bytes.js';
+import { findLeafContext, newestContextId } from '../anchoring/leaf-context.js';
 import { fsck, type Finding, type FsckSource } from '../anchoring/fsck.js';
-import { readOpening } from '../anchoring/leaf.js';
 import { ChainUnavailable } from '../chain/chain.js';
 import { readContracts } from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain } from '../chain/ethers-chain.js';
 import { chainKeys } from '../chain/keys.js';
 import { AccessLogBroken } from '../commit/access-log.js';
-import type { VersionRow } from '../commit/catalog.js';
+import type { Link, VersionRow } from '../commit/catalog.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
@@ -101,7 +101,7 @@ async function sourceOf(config: Config, storage: Storage): Promise<Omit<FsckSour
     header: (row) => records.header(row),
     open: (row) => records.open(row),
     readTile: (name) => readFile(path.join(config.dataDir, 'log', name)).catch(() => undefined),
-    indexProblem: await indexCheck(config, storage),
+    ...(await indexCheck(config, storage)),
     async readAccessLog() {
       const { count } = accessLog.head();
       // Opening compared it with what was noted; here every record is read.
@@ -114,13 +114,17 @@ async function sourceOf(config: Config, storage: Storage): Promise<Omit<FsckSour
   };
 }
 
-/** A current version carries every term that its resource gives under the server's own definitions. */
-async function indexCheck(config: Config, storage: Storage): Promise<FsckSource['indexProblem']> {
+/** A current version carries every term and link that its resource gives under the server's own definitions. */
+async function indexCheck(
+  config: Config,
+  storage: Storage,
+): Promise<Pick<FsckSource, 'indexProblem' | 'indexFindings'>> {
   const { catalog, blinder } = storage;
-  const { seq, leafCount } = catalog.head();
-  const [newest] = leafCount === 0 ? [] : await catalog.versionsByLeaf(leafCount - 1, leafCount);
-  const baseUrl = newest && (await baseUrlOf(storage, newest));
-  if (baseUrl === undefined) return undefined;
+  const { seq } = catalog.head();
+  const contextId = await newestContextId(catalog);
+  const context = contextId && (await findLeafContext(catalog, contextId));
+  if (context === undefined) return {};
+  const { baseUrl } = context;
   const definitions = loadActiveDefinitions(
     config,
     createLog('silent', () => undefined),
@@ -130,28 +134,59 @@ async function indexCheck(config: Config, storage: Storage): Promise<FsckSource[
     blinder,
     baseUrl,
   });
-  return async (row, resource) => {
+  const expected: ExpectedLinks = new Map();
+  const indexProblem: FsckSource['indexProblem'] = async (row, resource) => {
     if ((await catalog.current(row.resource, seq))?.leafIndex !== row.leafIndex) return undefined;
-    const { terms } = extractor.extract(resource);
+    const { terms, links } = extractor.extract(resource);
     const wanted = Array.from({ length: terms.byteLength / 16 }, (_, n) => terms.subarray(16 * n, 16 * n + 16));
     const named = { kind: 'resource', names: [row.resource] } as const;
     const holds = (some: readonly Uint8Array[]) =>
       catalog.count({ kind: 'and', of: [named, ...some.map((term) => ({ kind: 'term', term }) as const)] }, seq);
-    if ((await holds(wanted)) === 1) return undefined;
-    let missing = 0;
-    for (const term of wanted) if ((await holds([term])) !== 1) missing += 1;
-    return `${missing} of its ${wanted.length} terms are missing`;
+    if ((await holds(wanted)) !== 1) {
+      let missing = 0;
+      for (const term of wanted) if ((await holds([term])) !== 1) missing += 1;
+      return `${missing} of its ${wanted.length} terms are missing`;
+    }
+    return linkProblem(catalog, row, links, expected);
   };
+  return { indexProblem, indexFindings: () => checkTargets(catalog, expected) };
 }
 
-async function baseUrlOf({ records, catalog }: Storage, row: VersionRow): Promise<string | undefined> {
-  try {
-    const { contextId } = readOpening(records.header(row).leafOpening);
-    return (await findLeafContext(catalog, contextId))?.baseUrl;
-  } catch {
-    // fsck itself names what is wrong with this row.
-    return undefined;
+/** Links that current versions have, by parameter and target. */
+type ExpectedLinks = Map<string, { readonly link: Link; count: number; readonly leafIndex: number }>;
+
+/** Every resource is known to be referred to as often as current versions do. */
+async function* checkTargets(catalog: Storage['catalog'], expected: ExpectedLinks): AsyncGenerator<Finding> {
+  const { seq } = catalog.head();
+  for (const { link, count, leafIndex } of expected.values()) {
+    const target = await catalog.current(link.target, seq);
+    if (target === undefined || target.isDeleted) continue;
+    const resource = { kind: 'resource', names: [link.target] } as const;
+    const found = await catalog.count({ kind: 'link-to', params: [link.param], target: resource }, seq);
+    if (found === count) continue;
+    const problem = `${found} links to it are kept, ${count} versions (one is leaf ${leafIndex}) have one`;
+    yield { store: 'index', record: `the resource of leaf ${target.leafIndex}`, problem };
   }
+}
+
+/** Links are kept twice: by the version that has them, and by the resource that they lead to. */
+async function linkProblem(
+  catalog: Storage['catalog'],
+  row: VersionRow,
+  links: readonly Link[],
+  expected: ExpectedLinks,
+): Promise<string | undefined> {
+  const keyOf = ({ param, target }: Link) => `${toHex(param)}/${toHex(target)}`;
+  const kept = new Set((await catalog.linksOf([row.leafIndex], [])).map(keyOf));
+  const missing = links.filter((link) => !kept.has(keyOf(link))).length;
+  if (missing > 0 || kept.size !== new Set(links.map(keyOf)).size)
+    return `${missing} of its ${links.length} links are missing, ${kept.size} are kept`;
+  for (const link of links) {
+    const known = expected.get(keyOf(link));
+    if (known === undefined) expected.set(keyOf(link), { link, count: 1, leafIndex: row.leafIndex });
+    else known.count += 1;
+  }
+  return undefined;
 }
 
 /** The chain of this installation; none when it was never deployed. */

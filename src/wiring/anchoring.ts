@@ -103,6 +103,7 @@ export async function startAnchoring(
       open: records.open.bind(records),
       blocks: storage.blocks,
       versionsByLeaf,
+      leaves: catalog.leaves.bind(catalog),
       organisationKey,
     },
     logDoor: {

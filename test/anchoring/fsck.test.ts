@@ -40,11 +40,21 @@ describe('mooring fsck', () => {
       });
       assert.ok(response.ok, await response.text());
     };
-    const entry = Array.from({ length: 299 }, (_, n) => ({
+    const fullUrl = 'urn:uuid:00000000-0000-4000-8000-000000000000';
+    const patients = Array.from({ length: 298 }, (_, n) => ({
+      ...(n === 0 && { fullUrl }),
       resource: { resourceType: 'Patient', name: [{ family: `Family${n}` }] },
       request: { method: 'POST', url: 'Patient' },
     }));
-    await post('', { resourceType: 'Bundle', type: 'transaction', entry });
+    const observation = {
+      resourceType: 'Observation',
+      id: 'linked',
+      status: 'final',
+      code: { text: 'x' },
+      subject: { reference: fullUrl },
+    };
+    const linked = { resource: observation, request: { method: 'PUT', url: 'Observation/linked' } };
+    await post('', { resourceType: 'Bundle', type: 'transaction', entry: [...patients, linked] });
     const named = { resourceType: 'Patient', id: 'named', name: [{ family: 'Muster' }] };
     const put = await fetch(`${server.baseUrl}/Patient/named`, {
       method: 'PUT',
@@ -113,6 +123,16 @@ describe('mooring fsck', () => {
           database.exec('DELETE FROM term WHERE term IN (SELECT term FROM term WHERE leafIndex = 299 LIMIT 1)'),
         ),
       /^index: Patient\/.* terms are missing/,
+    ],
+    [
+      'a link of a version',
+      (folder) => inCatalog(folder, (database) => database.exec('UPDATE link_of SET target = target + 1000000')),
+      /^index: Observation\/linked\/_history\/1 .*links are missing/,
+    ],
+    [
+      'a link to a resource',
+      (folder) => inCatalog(folder, (database) => database.exec('UPDATE link SET leafIndex = leafIndex + 1000000')),
+      /^index: the resource of leaf 0: 0 links to it are kept, 1 versions \(one is leaf 298\) have one/,
     ],
     ['a tile', (folder) => flip(path.join(folder, 'log/tile/0/000'), 40), /^tiles: tile\/0\/000: its hashes/],
     [

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sha256, toHex } from '../../src/base/bytes.js';
 import { BlockMissing } from '../../src/ipfs/block-store.js';
-import { challengedLeaves, possess, possessionProblem, type PossessionSource } from '../../src/anchoring/possession.js';
+import {
+  challengedLeaves,
+  erasedCount,
+  possess,
+  possessionProblem,
+  type PossessionSource,
+} from '../../src/anchoring/possession.js';
 import { TileStore } from '../../src/anchoring/tile-store.js';
 import { fileState, TestLog } from './harness.js';
 
@@ -30,6 +36,7 @@ describe('a possession challenge', () => {
       header: (row) => log.versions[row.leafIndex].header,
       open: (row) => Promise.resolve(log.versions[row.leafIndex].json),
       versionsByLeaf: (from, until) => log.versions.slice(from, until).map(({ row }) => row),
+      leaves: (from, until) => log.leaves(from, until),
       blocks: {
         get: (digest) => {
           const bytes = blocks.get(toHex(digest));
@@ -56,7 +63,7 @@ describe('a possession challenge', () => {
   it('covers deletions, which have no block', async () => {
     const all = { ...challenge, count: 2_000 };
     const answers = await possess(source, all);
-    assert.ok(answers.some(({ block, entry }) => block === undefined && entry.byteLength === 41));
+    assert.ok(answers.some(({ block, entry }) => block === undefined && entry?.byteLength === 41));
     assert.equal(possessionProblem(all, answers, await checkpoint()), undefined);
   });
 
@@ -73,7 +80,7 @@ describe('a possession challenge', () => {
     );
     assert.match(possessionProblem(challenge, rest, root) ?? '', /59 answers for 60 challenges/);
     assert.match(possessionProblem(challenge, [rest[0], first, ...rest.slice(1)], root) ?? '', /was asked for/);
-    const forged = Buffer.from(first.entry);
+    const forged = Buffer.from(first.entry ?? []);
     forged.set(sha256(Buffer.from('x')), 68);
     assert.match(
       possessionProblem(challenge, [{ ...first, entry: forged, block: Buffer.from('x') }, ...rest], root) ?? '',
@@ -84,5 +91,16 @@ describe('a possession challenge', () => {
     blocks.delete(lost?.[0] ?? '');
     await assert.rejects(possess(source, challenge), BlockMissing);
     blocks.set(toHex(sha256(block)), block);
+  });
+
+  it('shows of an erased version that its leaf is in the log, and counts it', async () => {
+    const versionsByLeaf = (from: number, until: number) =>
+      log.versions.slice(from, until).map(({ row }) => (row.leafIndex % 2 === 0 ? { ...row, isErased: true } : row));
+    const answers = await possess({ ...source, versionsByLeaf }, challenge);
+    assert.equal(possessionProblem(challenge, answers, await checkpoint()), undefined);
+    assert.equal(erasedCount(answers), challengedLeaves(challenge).filter((leaf) => leaf % 2 === 0).length);
+    const first = answers.findIndex(({ leaf }) => leaf !== undefined);
+    const forged = answers.map((answer, at) => (at === first ? { ...answer, leaf: sha256(Buffer.from('x')) } : answer));
+    assert.match(possessionProblem(challenge, forged, await checkpoint()) ?? '', /not in the log/);
   });
 });

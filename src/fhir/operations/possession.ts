@@ -35,14 +35,15 @@ export function possessionOperation(source: PossessionSource): Operation {
   };
 }
 
-function leafPart({ leafIndex, entry, block, inclusion }: Possessed): Part {
+function leafPart({ leafIndex, entry, leaf, block, inclusion }: Possessed): Part {
   const base64 = (name: string, bytes: Uint8Array): Part => ({
     name,
     valueBase64Binary: Buffer.from(bytes).toString('base64'),
   });
   return groupPart('leaf', [
     numberPart('index', leafIndex),
-    base64('entry', entry),
+    ...(entry === undefined ? [] : [base64('entry', entry)]),
+    ...(leaf === undefined ? [] : [hexPart('hash', leaf)]),
     ...(block === undefined ? [] : [base64('block', block)]),
     ...inclusion.map((hash) => hexPart('inclusion', hash)),
   ]);
