@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { Role } from '../roles.js';
 import type { SealedStore } from '../store/sealed-store.js';
-import { hashPassword, isPassword, type PasswordHash } from './passwords.js';
+import { hashPassword, isPassword, usualCost, type PasswordHash } from './passwords.js';
 import { Throttle } from './throttle.js';
 
 export interface Account {
@@ -43,6 +43,8 @@ export class Accounts {
   constructor(
     private readonly store: SealedStore,
     clock: Clock,
+    /** Of new passwords; each hash remembers its own. */
+    private readonly passwordCost = usualCost,
   ) {
     this.throttle = new Throttle(store, clock);
   }
@@ -50,7 +52,12 @@ export class Accounts {
   /** @returns false when the name is taken. */
   async add(account: Omit<Account, 'id' | 'isLocked'>, password: string): Promise<boolean> {
     if ((await this.byName(account.name)) !== undefined) return false;
-    const stored = { ...account, id: randomUUID(), isLocked: false, password: await hashPassword(password) };
+    const stored = {
+      ...account,
+      id: randomUUID(),
+      isLocked: false,
+      password: await hashPassword(password, this.passwordCost),
+    };
     await this.save(stored);
     return true;
   }
@@ -60,7 +67,11 @@ export class Accounts {
     const known = await this.byName(name);
     if (known === undefined) return false;
     const { isLocked = known.isLocked, password } = change;
-    await this.save({ ...known, isLocked, ...(password ? { password: await hashPassword(password) } : {}) });
+    await this.save({
+      ...known,
+      isLocked,
+      ...(password ? { password: await hashPassword(password, this.passwordCost) } : {}),
+    });
     if (isLocked || password !== undefined) await this.endGrants(known.id);
     if (!isLocked) await this.throttle.forget(nameKey(name));
     return true;

@@ -11,13 +11,14 @@ export interface PasswordHash {
 }
 
 /** 2^15 blocks of 8: 32 MiB and about 60 ms. */
-const cost = 2 ** 15;
+export const usualCost = 2 ** 15;
 const hashBytes = 32;
 
 export const shortestPassword = 10;
 export const longestPassword = 1_024;
 
-export async function hashPassword(password: string): Promise<PasswordHash> {
+/** @param cost a power of two. */
+export async function hashPassword(password: string, cost = usualCost): Promise<PasswordHash> {
   const salt = randomBytes(16);
   const hash = await derive(password, salt, cost);
   return { salt: salt.toString('base64'), hash: hash.toString('base64'), cost };
@@ -35,7 +36,7 @@ export async function isPassword(password: string, stored: PasswordHash | undefi
 const nobody: PasswordHash = {
   salt: Buffer.alloc(16).toString('base64'),
   hash: Buffer.alloc(hashBytes).toString('base64'),
-  cost,
+  cost: usualCost,
 };
 
 function derive(password: string, salt: Buffer, N: number): Promise<Buffer> {

@@ -37,7 +37,7 @@ export class SmartWorld {
     // As `mooring account` and `mooring app` do, beside the running server.
     const keyRing = await openKeyRing(path.join(server.folder, 'keys', 'key-ring.json'));
     const store = openSealedStore(testConfig(server.folder), keyRing);
-    const world = new SmartWorld(server, store, new Accounts(store, systemClock));
+    const world = new SmartWorld(server, store, new Accounts(store, systemClock, 2 ** 10));
     await world.fill();
     return world;
   }
