@@ -6,6 +6,10 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   app: { about: 'apps and backend services', load: () => import('./app.js') },
   import: { about: 'load bundles and NDJSON into a server', load: () => import('./import.js') },
   verify: { about: 'check a proof against a chain, without any server', load: () => import('./verify.js') },
+  keys: { about: 'rotate keys; back up the key ring in shares, and restore it', load: () => import('./keys.js') },
+  backup: { about: 'write a backup of a server, also while it serves', load: () => import('./backup.js') },
+  restore: { about: 'bring a backup back on an empty machine', load: () => import('./restore.js') },
+  migrate: { about: 'move everything to other engines, checked record by record', load: () => import('./migrate.js') },
   fsck: { about: 'check the data of a stopped server against itself and the chain', load: () => import('./fsck.js') },
   validator: {
     about: 'run a validator node that attests the batches of a server',

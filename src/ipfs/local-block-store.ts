@@ -32,14 +32,16 @@ const readAtOnceBytes = 64 * 1024;
 export interface LocalBlockStoreOptions {
   /** A new segment begins when the newest is longer than this. */
   readonly segmentBytes?: number;
+  /** Beside the server that uses the folder: what is there now can be read, nothing is written or cut off. */
+  readonly isReader?: boolean;
 }
 
 /** @throws BlockStoreUnavailable when the folder cannot be used. */
 export async function openLocalBlockStore(
   folder: string,
-  { segmentBytes = 64 * 1024 * 1024 }: LocalBlockStoreOptions = {},
+  { segmentBytes = 64 * 1024 * 1024, isReader = false }: LocalBlockStoreOptions = {},
 ): Promise<LocalBlockStore> {
-  const store = new LocalBlockStore(folder, segmentBytes);
+  const store = new LocalBlockStore(folder, segmentBytes, isReader);
   await unavailable(`block store ${folder} cannot be opened`, () => store.start());
   return store;
 }
@@ -73,6 +75,7 @@ export class LocalBlockStore implements BlockStore {
   constructor(
     private readonly folder: string,
     private readonly segmentBytes: number,
+    private readonly isReader = false,
   ) {
     this.files = new OpenFiles((number) => this.fileOf(number));
   }
@@ -80,19 +83,21 @@ export class LocalBlockStore implements BlockStore {
   /** Reads what is there. Called once, by openLocalBlockStore. */
   async start(): Promise<void> {
     await mkdir(this.folder, { recursive: true });
-    this.lock = lockFolder(this.folder);
+    if (!this.isReader) this.lock = lockFolder(this.folder);
     const numbers = (await readdir(this.folder))
       .flatMap((name) => /^(\d{8})\.car$/.exec(name)?.[1] ?? [])
       .map(Number)
       .sort((a, b) => a - b);
-    for (const number of numbers) await this.load(number, number === numbers.at(-1));
+    for (const number of numbers) await this.load(number, number === numbers.at(-1) && !this.isReader);
     this.newest = numbers.at(-1) ?? 0;
+    if (this.isReader) return;
     if (this.newest === 0) await this.beginSegment();
     else this.tail = await open(this.fileOf(this.newest), durable);
   }
 
   put(blocks: readonly SealedBlock[]): Promise<void> {
     if (blocks.length === 0) return Promise.resolve();
+    if (this.isReader) return Promise.reject(new BlockStoreUnavailable('the block store is opened for reading'));
     return new Promise((resolve, reject) => {
       this.waiting.push({ blocks, resolve, reject });
       this.drain();
@@ -113,6 +118,7 @@ export class LocalBlockStore implements BlockStore {
   }
 
   delete(digests: readonly BlockDigest[]): Promise<void> {
+    if (this.isReader) return Promise.reject(new BlockStoreUnavailable('the block store is opened for reading'));
     return this.exclusively(() => this.overwrite(digests));
   }
 
@@ -129,6 +135,7 @@ export class LocalBlockStore implements BlockStore {
 
   async close(): Promise<void> {
     await this.exclusively(async () => {
+      if (this.isReader) this.files.close();
       if (this.tail === undefined) return;
       await this.summarise();
       await this.tail.close();
