@@ -185,7 +185,7 @@ describe('backup and restore', () => {
     );
   });
 
-  it('migrates between engines record by record, goes on after an interruption, and finds a record that differs', async () => {
+  it('migrates between engines record by record; doing it again changes nothing; source and target must differ', async () => {
     await server.halt();
     try {
       const target = await tempFolder();

@@ -90,20 +90,25 @@ export async function compare(
   }
   const copies = to.entries(1, there.seq + 1)[Symbol.asyncIterator]();
   let versions = 0;
-  for await (const entry of from.entries(1, here.seq + 1)) {
-    const { value } = (await copies.next()) as IteratorResult<Entry, undefined>;
-    if (value === undefined || plainOf(entry) !== plainOf(value)) {
-      return { versions, problem: `entry ${entry.seq} of the copy differs` };
+  try {
+    for await (const entry of from.entries(1, here.seq + 1)) {
+      const { value } = (await copies.next()) as IteratorResult<Entry, undefined>;
+      if (value === undefined || plainOf(entry) !== plainOf(value)) {
+        return { versions, problem: `entry ${entry.seq} of the copy differs` };
+      }
+      const missing = await firstMissing(
+        blocks,
+        entry.versions.flatMap(({ block }) => (block === undefined ? [] : [block])),
+      );
+      if (missing) return { versions, problem: `a block of entry ${entry.seq} is missing in the copy` };
+      versions += entry.versions.length;
+      if (versions % 1_000 < entry.versions.length) onProgress?.('verified', versions, here.leafCount);
     }
-    const missing = await firstMissing(
-      blocks,
-      entry.versions.flatMap(({ block }) => (block === undefined ? [] : [block])),
-    );
-    if (missing) return { versions, problem: `a block of entry ${entry.seq} is missing in the copy` };
-    versions += entry.versions.length;
-    if (versions % 1_000 < entry.versions.length) onProgress?.('verified', versions, here.leafCount);
+    return { versions };
+  } finally {
+    // Ends the thread that reads the copy.
+    await copies.return?.();
   }
-  return { versions };
 }
 
 async function firstMissing(blocks: BlockStore, digests: readonly BlockDigest[]): Promise<boolean> {
