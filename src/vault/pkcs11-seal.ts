@@ -69,6 +69,12 @@ export function pkcs11Form(token: Pkcs11Token): RingForm {
       if (value?.version !== 2 || typeof value.wrapped !== 'string' || typeof value.sealed !== 'string') {
         throw new KeyUnavailable(`key ring ${file} is not sealed by a token; expected one that KEY_RING=pkcs11 wrote`);
       }
+      // pkcs11-tool takes any key when it does not find the one that was named.
+      if (value.key !== token.key) {
+        throw new KeyUnavailable(
+          `key ring ${file} is sealed for the key "${String(value.key)}", PKCS11_KEY is "${token.key}"`,
+        );
+      }
       const key = await decrypt(token, Buffer.from(value.wrapped, 'base64'));
       const sealed = Buffer.from(value.sealed, 'base64');
       const opened = openBytes(key, sealed.subarray(0, nonceBytes), associated, sealed.subarray(nonceBytes));
