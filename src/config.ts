@@ -164,7 +164,17 @@ export type BlocksConfig =
 
 export type ChainConfig =
   | { readonly kind: 'embedded'; readonly folder: string }
-  | { readonly kind: 'rpc'; readonly url: string; readonly chainId: number; readonly keyFile: string };
+  | {
+      readonly kind: 'rpc';
+      /** The first of `urls`. */
+      readonly url: string;
+      /** Endpoints of the same chain: when one does not answer, the next is asked. */
+      readonly urls: readonly string[];
+      readonly chainId: number;
+      /** A private key, or a keystore (Web3 Secret Storage) whose password is in `passwordFile`. */
+      readonly keyFile: string;
+      readonly passwordFile?: string;
+    };
 
 /** All that is wrong with the environment, one line each. */
 export class ConfigError extends Error {
@@ -310,21 +320,38 @@ function secretIn(read: EnvReader, name: string, file: string): string | undefin
 }
 
 function chainConfig(read: EnvReader, dataDir: string): ChainConfig {
-  const url = read.url('CHAIN_RPC_URL');
+  const urls = read
+    .list('CHAIN_RPC_URL')
+    .map((text) => text.replace(/\/+$/, ''))
+    .filter((text) => {
+      if (/^https?:\/\/./.test(text) && URL.canParse(text)) return true;
+      read.problem(`CHAIN_RPC_URL has "${text}"; expected http or https URLs`);
+      return false;
+    });
+  const [url] = urls;
   const chainId = read.optionalInteger('CHAIN_ID', 1, Number.MAX_SAFE_INTEGER);
   const keyFile = read.optional('CHAIN_KEY_FILE');
+  const passwordFile = read.optional('CHAIN_KEY_PASSWORD_FILE');
   if (url === undefined) {
     if (chainId !== undefined)
       read.problem('CHAIN_ID is set, but CHAIN_RPC_URL is not: the embedded chain has an id of its own');
     if (keyFile !== undefined)
       read.problem('CHAIN_KEY_FILE is set, but CHAIN_RPC_URL is not: the embedded chain has a key of its own');
+    if (passwordFile !== undefined) read.problem('CHAIN_KEY_PASSWORD_FILE is set, but CHAIN_RPC_URL is not');
     return { kind: 'embedded', folder: path.join(dataDir, 'chain') };
   }
   if (chainId === undefined)
     read.problem('CHAIN_ID is missing: with CHAIN_RPC_URL, the id that the chain must have is expected');
   if (keyFile === undefined)
     read.problem('CHAIN_KEY_FILE is missing: with CHAIN_RPC_URL, the file of the key that pays is expected');
-  return { kind: 'rpc', url, chainId: chainId ?? 0, keyFile: path.resolve(keyFile ?? '') };
+  return {
+    kind: 'rpc',
+    url,
+    urls,
+    chainId: chainId ?? 0,
+    keyFile: path.resolve(keyFile ?? ''),
+    ...(passwordFile === undefined ? {} : { passwordFile: path.resolve(passwordFile) }),
+  };
 }
 
 function smartConfig(read: EnvReader, dataDir: string): SmartConfig {

@@ -37,7 +37,8 @@ describe('readConfig', () => {
       /CHAIN_ID is missing[^]*CHAIN_KEY_FILE is missing/,
     );
     const { chain } = readConfig({ CHAIN_RPC_URL: 'http://127.0.0.1:8545/', CHAIN_ID: '1337', CHAIN_KEY_FILE: 'key' });
-    assert.deepEqual(chain, { kind: 'rpc', url: 'http://127.0.0.1:8545', chainId: 1337, keyFile: path.resolve('key') });
+    const url = 'http://127.0.0.1:8545';
+    assert.deepEqual(chain, { kind: 'rpc', url, urls: [url], chainId: 1337, keyFile: path.resolve('key') });
     assert.throws(() => readConfig({ CHAIN_ID: '1337' }), ConfigError);
   });
 

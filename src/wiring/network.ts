@@ -3,7 +3,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../base/log.js';
-import type { Hex } from '../chain/chain.js';
+import { Wallet } from 'ethers';
+import { ChainUnavailable, type Hex } from '../chain/chain.js';
+import { JsonRpc } from '../chain/json-rpc.js';
 import {
   deployContracts,
   nameEmergencyRoles,
@@ -44,6 +46,8 @@ export interface Network {
 
 interface Endpoint {
   readonly url: string;
+  /** Where there are several of the same chain. */
+  readonly urls?: readonly string[];
   readonly chainId: number;
   readonly journal?: TransactionJournal;
   stop(): Promise<void>;
@@ -63,7 +67,8 @@ export async function connectNetwork(
   const keys = keysFor(config, keyRing);
   const endpoint = await connect(config, keys, log);
   const { url, chainId, journal } = endpoint;
-  const chainWith = (privateKey: Uint8Array) => createEthersChain({ url, chainId, privateKey, journal });
+  const chainWith = (privateKey: Uint8Array) =>
+    createEthersChain({ url: endpoint.urls ?? url, chainId, privateKey, journal });
   const deployer = chainWith(keys.deployer);
   const { validators: file } = config.anchoring;
   const { publicJwk } = await organisationKey(keyRing.derive('organisation'));
@@ -138,7 +143,10 @@ async function sharedContracts(
 }
 
 async function connect({ chain }: Config, keys: ChainKeys, log: Log): Promise<Endpoint> {
-  if (chain.kind === 'rpc') return { url: chain.url, chainId: chain.chainId, stop: () => Promise.resolve() };
+  if (chain.kind === 'rpc') {
+    await checkChainId(chain.urls, chain.chainId);
+    return { url: chain.url, urls: chain.urls, chainId: chain.chainId, stop: () => Promise.resolve() };
+  }
   const embedded = await startEmbeddedChain({
     folder: chain.folder,
     onEvent: (event) =>
@@ -155,7 +163,7 @@ function sendersOf(keys: ChainKeys): Hex[] {
 /** Of an operator's chain: derived from the key that the operator funded; it deploys, the others are told at start. */
 function keysFor({ chain }: Config, keyRing: KeyRing): ChainKeys {
   if (chain.kind === 'embedded') return chainKeys(keyRing);
-  const seed = readKeyFile(chain.keyFile);
+  const seed = readKeyFile(chain.keyFile, chain.passwordFile);
   return {
     deployer: seed,
     anchorer: privateKeyFrom(seed, 'anchorer'),
@@ -164,12 +172,39 @@ function keysFor({ chain }: Config, keyRing: KeyRing): ChainKeys {
   };
 }
 
-/** The private key in a file of mode 0600. @throws Error naming what is wrong with it. */
-export function readKeyFile(file: string): Uint8Array {
+/** One endpoint of another chain would take our transactions to where nobody looks. @throws Error naming it. */
+async function checkChainId(urls: readonly string[], expected: number): Promise<void> {
+  for (const url of urls) {
+    const rpc = new JsonRpc({ urls: [url], timeoutMs: 5_000 });
+    try {
+      const found = Number(await rpc.call<Hex>('eth_chainId'));
+      if (found !== expected) throw new Error(`the chain at ${url} has the id ${found}; CHAIN_ID is ${expected}`);
+    } catch (error) {
+      // One that is away is checked when the others are away too: nothing is signed for another id anyway.
+      if (!(error instanceof ChainUnavailable) || urls.length === 1) throw error;
+    } finally {
+      rpc.close();
+    }
+  }
+}
+
+/**
+ * The private key in a file of mode 0600: 0x and 64 digits, or a keystore (Web3 Secret Storage, JSON) with the password of another file.
+ * @throws Error naming what is wrong with it.
+ */
+export function readKeyFile(file: string, passwordFile?: string): Uint8Array {
+  const text = secretText(file);
+  const isKeystore = text.startsWith('{');
+  if (isKeystore && passwordFile === undefined)
+    throw new Error(`${file} is an encrypted keystore: its password is expected in CHAIN_KEY_PASSWORD_FILE`);
+  const key = isKeystore ? Wallet.fromEncryptedJsonSync(text, secretText(passwordFile!)).privateKey : text;
+  if (!/^0x[0-9a-fA-F]{64}$/.test(key))
+    throw new Error(`${file} holds no private key: expected 0x and 64 hexadecimal digits, or a keystore`);
+  return new Uint8Array(Buffer.from(key.slice(2), 'hex'));
+}
+
+function secretText(file: string): string {
   if ((statSync(file).mode & 0o077) !== 0)
     throw new Error(`${file} can be read by others than its owner: expected mode 0600`);
-  const text = readFileSync(file, 'utf8').trim();
-  if (!/^0x[0-9a-fA-F]{64}$/.test(text))
-    throw new Error(`${file} holds no private key: expected 0x and 64 hexadecimal digits`);
-  return new Uint8Array(Buffer.from(text.slice(2), 'hex'));
+  return readFileSync(file, 'utf8').trim();
 }
