@@ -319,15 +319,17 @@ function secretIn(read: EnvReader, name: string, file: string): string | undefin
   }
 }
 
+function chainUrls(read: EnvReader, given: readonly string[]): string[] {
+  return given.flatMap((text) => {
+    const url = text.replace(/\/+$/, '');
+    if (/^https?:\/\/./.test(url) && URL.canParse(url)) return [url];
+    read.problem(`CHAIN_RPC_URL has "${text}"; expected http or https URLs`);
+    return [];
+  });
+}
+
 function chainConfig(read: EnvReader, dataDir: string): ChainConfig {
-  const urls = read
-    .list('CHAIN_RPC_URL')
-    .map((text) => text.replace(/\/+$/, ''))
-    .filter((text) => {
-      if (/^https?:\/\/./.test(text) && URL.canParse(text)) return true;
-      read.problem(`CHAIN_RPC_URL has "${text}"; expected http or https URLs`);
-      return false;
-    });
+  const urls = chainUrls(read, read.list('CHAIN_RPC_URL'));
   const [url] = urls;
   const chainId = read.optionalInteger('CHAIN_ID', 1, Number.MAX_SAFE_INTEGER);
   const keyFile = read.optional('CHAIN_KEY_FILE');
