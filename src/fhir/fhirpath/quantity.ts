@@ -1,6 +1,5 @@
 /** Quantities with UCUM or calendar units. Spec: https://hl7.org/fhirpath/N1/#quantity */
-import { createRequire } from 'node:module';
-import { ucum } from '../terminology/ucum.js';
+import { libraryUnit } from '../terminology/ucum-library.js';
 import { Decimal } from './decimal.js';
 
 /** Calendar words to the UCUM unit that equals them; a year and a month have none: UCUM's are averages. */
@@ -115,46 +114,14 @@ function monthsOf(quantity: Quantity): Decimal | undefined {
   return word === 'month' ? quantity.value : word === 'year' ? quantity.value.times(Decimal.of(12)) : undefined;
 }
 
-interface UcumUnit {
-  readonly magnitude_: number;
-  readonly dim_: { readonly dimVec_: readonly number[] | null };
-  readonly isSpecial_: boolean;
-  convertFrom(value: number, from: UcumUnit): number;
-}
-interface UcumService {
-  getSpecifiedUnit(code: string, purpose: 'validate'): { readonly unit: UcumUnit | null };
-}
-
-// The UCUM tables take 30 ms to load: done at the first unit that is compared, not at start.
-let service: UcumService | undefined;
-const units = new Map<string, UcumUnit | null>();
-const mostUnits = 2_000;
-
-function unitOf(code: string): UcumUnit | null {
-  let unit = units.get(code);
-  if (unit !== undefined) return unit;
-  // The library's parser prints texts that are no units on the console: it only ever sees what the grammar accepts.
-  unit = ucum.contains(code) === 'in' ? load().getSpecifiedUnit(code, 'validate').unit : null;
-  if (units.size >= mostUnits) units.clear();
-  units.set(code, unit);
-  return unit;
-}
-
-function load(): UcumService {
-  service ??= (
-    createRequire(import.meta.url)('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): UcumService } }
-  ).UcumLhcUtils.getInstance();
-  return service;
-}
-
 function isUcum(code: string): boolean {
-  return unitOf(code) !== null;
+  return libraryUnit(code) !== null;
 }
 
 function converted(value: number, from: string, to: string): number | undefined {
-  const source = unitOf(from);
-  const target = unitOf(to);
-  if (!source || !target || String(source.dim_.dimVec_) !== String(target.dim_.dimVec_)) return undefined;
+  const source = libraryUnit(from);
+  const target = libraryUnit(to);
+  if (!source || !target || String(source.dim_?.dimVec_) !== String(target.dim_?.dimVec_)) return undefined;
   if (!source.isSpecial_ && !target.isSpecial_) return (value * source.magnitude_) / target.magnitude_;
   try {
     return target.convertFrom(value, source);

@@ -1,10 +1,9 @@
 /**
  * UCUM units to canonical ones, so that 1 g is found as 1000 mg. Spec: https://hl7.org/fhir/R4/search.html#quantity, https://ucum.org
  *
- * The library is big and loads at the first unit; every unit is worked out once.
+ * Every unit is worked out once.
  */
-import { createRequire } from 'node:module';
-import { ucum } from '../terminology/ucum.js';
+import { libraryUnit } from '../terminology/ucum-library.js';
 import { absoluteDecimal, addDecimals, multiplyDecimals, parseDecimal, type Decimal } from './decimal.js';
 
 export const ucumSystem = 'http://unitsofmeasure.org';
@@ -16,21 +15,6 @@ export interface CanonicalUnit {
   readonly factor: Decimal;
   readonly offset: Decimal;
 }
-
-interface LibraryUnit {
-  readonly magnitude_: number;
-  readonly dim_: { readonly dimVec_: readonly number[] | null } | null;
-  readonly cnv_: string | null;
-  readonly cnvPfx_: number;
-  readonly isArbitrary_: boolean;
-  readonly moleExp_?: number;
-}
-
-interface Library {
-  getSpecifiedUnit(code: string, use: 'validate'): { readonly unit: LibraryUnit | null };
-}
-
-let library: Library | undefined;
 
 const units = new Map<string, CanonicalUnit>();
 const mostUnits = 10_000;
@@ -78,14 +62,7 @@ function workOut(code: string): CanonicalUnit {
   // 9 F are 5 K: the factor is no decimal number, so Fahrenheit keeps fifteen digits of it.
   if (code === '[degF]')
     return { unit: 'K', factor: parseDecimal('0.555555555555556')!, offset: parseDecimal('459.67')! };
-  // The library prints texts that are no units on the console: it only ever sees what the grammar accepts.
-  if (ucum.contains(code) !== 'in') return itself;
-  let unit: LibraryUnit | null = null;
-  try {
-    unit = load().getSpecifiedUnit(code, 'validate').unit;
-  } catch {
-    // The library throws on some texts that are no units.
-  }
+  const unit = libraryUnit(code);
   const dimensions = unit?.dim_?.dimVec_;
   if (!unit || unit.cnv_ || unit.isArbitrary_ || !(unit.magnitude_ > 0)) return itself;
   const moles = unit.moleExp_ ?? 0;
@@ -93,13 +70,4 @@ function workOut(code: string): CanonicalUnit {
   // Without dimension are counts, ratios, and also moles and arbitrary units, which must not be mixed up with counts.
   if (!factor) return itself;
   return { unit: `${(dimensions ?? []).join(',')};${moles}`, factor, offset: zero };
-}
-
-function load(): Library {
-  if (!library) {
-    const require = createRequire(import.meta.url);
-    const loaded = require('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): Library } };
-    library = loaded.UcumLhcUtils.getInstance();
-  }
-  return library;
 }
