@@ -57,6 +57,8 @@ export interface Config {
   };
   readonly fhir: {
     readonly maxBodyBytes: number;
+    /** Which words of resources the index holds, for `_text` and `_content`. */
+    readonly indexWords: 'none' | 'narrative' | 'all';
     readonly updateCreate: 'on' | 'operator' | 'off';
     readonly referentialIntegrity: boolean;
     readonly unknownProfile: 'warning' | 'error';
@@ -231,6 +233,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     fhir: {
       maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,
+      indexWords: read.choice('INDEX_WORDS', 'narrative', ['none', 'narrative', 'all']),
       updateCreate: read.choice('UPDATE_CREATE', 'operator', ['on', 'operator', 'off']),
       referentialIntegrity: read.choice('REFERENTIAL_INTEGRITY', 'on', ['on', 'off']) === 'on',
       unknownProfile: read.choice('UNKNOWN_PROFILE', 'warning', ['warning', 'error']),

@@ -82,7 +82,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     contents,
     onCommit: () => anchoring.notify(),
   });
-  const indexing = await Indexing.open(storage, definitions, shipped);
+  const indexing = await Indexing.open(storage, definitions, shipped, config.fhir.indexWords);
   const search: SearchContext = {
     get parameters() {
       return indexing.parameters;
@@ -92,6 +92,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     clock,
     opens: indexing.opens,
     isYoung: indexing.isYoung,
+    words: config.fhir.indexWords,
     terminology: searchTerminology(() => definitions.current.terminology),
   };
   const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));

@@ -6,6 +6,7 @@ import type { ActiveDefinitions } from '../fhir/packages/active-definitions.js';
 import { LateParameters } from '../fhir/reindex/late-parameters.js';
 import { Reindexer } from '../fhir/reindex/reindexer.js';
 import type { SearchContext } from '../fhir/search/context.js';
+import type { WordIndex } from '../fhir/search/extract.js';
 import { createParameters, type Parameter, type SearchParameters } from '../fhir/search/parameters.js';
 import { rotatingExtractor } from '../fhir/search/rotating-extractor.js';
 import type { Storage } from './storage.js';
@@ -26,12 +27,18 @@ export class Indexing {
     });
   }
 
-  /** @param shipped SearchParameters that were in force before uploads. */
+  /**
+   * @param shipped SearchParameters that were in force before uploads.
+   * @param words which words the index shall hold.
+   * @throws Error when it was made to hold others.
+   */
   static async open(
     storage: Storage,
     definitions: ActiveDefinitions,
     shipped: readonly SearchParameter[],
+    words: WordIndex,
   ): Promise<Indexing> {
+    await fixWords(storage, words);
     const inForce = definitions.current.definitions.searchParameters();
     const late = await LateParameters.open(storage.catalog, storage.blinder, shipped, inForce);
     return new Indexing(storage, late, definitions);
@@ -60,5 +67,20 @@ export class Indexing {
     const reindexer = new Reindexer(services);
     await reindexer.resume();
     return reindexer;
+  }
+}
+
+const wordsKey = 'index/words';
+
+/** Words that were not indexed from the start would not be found: what the first start said holds. */
+async function fixWords({ catalog }: Storage, words: WordIndex): Promise<void> {
+  const state = await catalog.getState(wordsKey);
+  const fixed = state === undefined ? undefined : Buffer.from(state).toString();
+  const present = fixed ?? (catalog.head().seq > 0 ? 'narrative' : undefined);
+  if (present === undefined) await catalog.putState(wordsKey, Buffer.from(words));
+  else if (present !== words) {
+    throw new Error(
+      `INDEX_WORDS is ${words}, but the index was made with ${present}: set it so, or begin with an empty store`,
+    );
   }
 }

@@ -4,6 +4,8 @@ import type { Term } from '../../base/ids.js';
 
 /** Texts to terms; equal texts give equal terms. The vault's Blinder is one. */
 export interface TermSource {
+  /** Changes when texts get other terms (rotation of the index key): plans made before find nothing. */
+  readonly epoch?: number;
   term(text: string): Term;
 }
 

@@ -35,29 +35,29 @@ export function parseRemembered(
 }
 
 function keyOf(
-  { compartment }: SearchContext,
+  { compartment, blinder }: SearchContext,
   type: string | undefined,
   params: QueryParameters,
   handling: Handling,
 ): string {
-  let key = `${handling}/${compartment?.type ?? ''}/${compartment?.id ?? ''}/${type ?? ''}`;
+  let key = `${blinder.epoch ?? 0}/${handling}/${compartment?.type ?? ''}/${compartment?.id ?? ''}/${type ?? ''}`;
   for (const [name, value] of params) key += `\u0000${name}\u0001${value}`;
   return key;
 }
 
 /** The context, telling `watch` when something was asked for that may be another next time. */
 function watched(context: SearchContext, watch: { isLasting: boolean }): SearchContext {
-  const { parameters, blinder, baseUrl, words, limits, compartment, terminology } = context;
+  const { terminology } = context;
   const forget = () => {
     watch.isLasting = false;
   };
+  /** What is so of a parameter while the index makes up for it is not so for long. */
+  const passing = (isSo: boolean | undefined) => {
+    if (isSo) forget();
+    return isSo === true;
+  };
   return {
-    parameters,
-    blinder,
-    baseUrl,
-    ...(words === undefined ? {} : { words }),
-    ...(limits === undefined ? {} : { limits }),
-    ...(compartment === undefined ? {} : { compartment }),
+    ...context,
     clock: {
       now: () => {
         forget();
@@ -65,12 +65,8 @@ function watched(context: SearchContext, watch: { isLasting: boolean }): SearchC
       },
     },
     ...(terminology === undefined ? {} : { terminology: watchedTerminology(terminology, forget) }),
-    opens: (parameter) => {
-      const opens = context.opens?.(parameter) === true;
-      if (opens) forget();
-      return opens;
-    },
-    isYoung: (parameter) => context.isYoung?.(parameter) === true,
+    opens: (parameter) => passing(context.opens?.(parameter)),
+    isYoung: (parameter) => passing(context.isYoung?.(parameter)),
   };
 }
 
