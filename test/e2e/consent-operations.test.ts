@@ -106,6 +106,41 @@ describe('operations on consent', () => {
     assert.equal((await server.post(`${patient}/$consent-simulate`, draft, { token: doctor })).status, 403);
   });
 
+  it('$permissions shows organisations by types, and sets what consents set', async () => {
+    const set = (effect: string, type?: string) => ({
+      resourceType: 'Parameters',
+      parameter: [
+        {
+          name: 'set',
+          part: [
+            { name: 'organization', valueReference: { reference: 'Organization/clinic' } },
+            { name: 'effect', valueCode: effect },
+            ...(type === undefined ? [] : [{ name: 'type', valueCode: type }]),
+          ],
+        },
+      ],
+    });
+    const { body } = await server.post('Patient', { resourceType: 'Patient' });
+    const subject = `Patient/${body.id}`;
+    const hers = await server.tokenFor({ actor: subject, patient: body.id, scope: 'patient/*.cruds' });
+    const clinic = await server.tokenFor({ actor: 'Organization/clinic' });
+    const cell = (answer: Answer, type: string) =>
+      partsOf(answer, 'cell').find((one) => one.organization.reference === 'Organization/clinic' && one.type === type)
+        ?.permit;
+    const asked = `${subject}/$permissions?organization=Organization/clinic&type=Observation`;
+    assert.equal(cell(await server.get(asked, { token: hers }), 'Patient'), false);
+    const permitted = await server.post(asked, set('permit', 'Patient'), { token: hers });
+    assert.equal(permitted.status, 200, permitted.text);
+    assert.deepEqual([cell(permitted, 'Patient'), cell(permitted, 'Observation')], [true, false]);
+    assert.equal((await server.get(subject, { token: clinic })).status, 200);
+    const denied = await server.post(asked, set('deny', 'Patient'), { token: hers });
+    assert.equal(cell(denied, 'Patient'), false);
+    assert.equal((await server.get(subject, { token: clinic })).status, 404);
+    assert.equal((await server.post(asked, set('none', 'Patient'), { token: hers })).status, 200);
+    assert.equal((await server.get(`${subject}/$permissions`, { token: clinic })).status, 403);
+    assert.equal((await server.post(asked, set('perhaps'), { token: hers })).status, 400);
+  });
+
   it('$revoke denies at once, shows how far it has come, and keeps every version', async () => {
     assert.equal((await server.get(patient, { token: doctor })).status, 200);
     assert.equal((await server.post(`${consent}/$revoke`, undefined, { token: doctor })).status, 403);

@@ -6,6 +6,7 @@ import type { Memberships } from '../../memberships.js';
 import type { Operation } from '../operation.js';
 import { consentSimulateOperation } from './consent-simulate.js';
 import { explainAccessOperation } from './explain-access.js';
+import { permissionsOperation } from './permissions.js';
 import { revokeOperations } from './revoke.js';
 
 export interface ConsentParts {
@@ -20,6 +21,7 @@ export function consentOperations({ desk, memberships, emergencies }: ConsentPar
     ...revokeOperations(desk),
     explainAccessOperation(desk, memberships),
     consentSimulateOperation(desk, memberships),
+    permissionsOperation(desk, memberships),
     ...(emergencies === undefined ? [] : breakGlassOperations(emergencies)),
   ];
 }
