@@ -10,6 +10,7 @@ describe('the consent cases over HTTP', () => {
     it(`are decided as they say, with the implicit policy ${implicit}`, async () => {
       const server = await TestServer.start({
         DEFAULT_CONSENT: implicit,
+        UPDATE_CREATE: 'on',
         REFERENTIAL_INTEGRITY: 'off',
         CONSENT_AUTHORS: 'any',
         CONSENT_POLICIES: 'http://example.org/known=none',

@@ -35,7 +35,7 @@ describe('an actor of a consent', () => {
     (await server.get(url, { token: await server.tokenFor({ actor }) })).status;
 
   before(async () => {
-    server = await TestServer.start({ DEFAULT_CONSENT: 'deny' });
+    server = await TestServer.start({ DEFAULT_CONSENT: 'deny', UPDATE_CREATE: 'on' });
     const named = (id: string, changes: object = {}) =>
       put({ resourceType: 'Organization', id, name: id, ...changes } as never);
     await named('trust', { identifier: [{ system: 'urn:orgs', value: '77' }] });
