@@ -13,6 +13,8 @@ export interface OAuthEndpoints {
   readonly introspect?: string;
   readonly revoke?: string;
   readonly jwks?: string;
+  /** Where people see and end what apps may do. */
+  readonly manage?: string;
 }
 
 /** @param issuer `https://fhir.example/oauth` */
@@ -25,6 +27,7 @@ export function builtInEndpoints(issuer: string, offersRegistration: boolean): O
     introspect: `${issuer}/introspect`,
     revoke: `${issuer}/revoke`,
     jwks: `${issuer}/jwks`,
+    manage: `${issuer}/apps`,
   };
 }
 
@@ -38,6 +41,7 @@ export function outsideEndpoints(metadata: Readonly<Record<string, unknown>>): O
     register: text('registration_endpoint'),
     introspect: text('introspection_endpoint'),
     revoke: text('revocation_endpoint'),
+    manage: text('management_endpoint'),
     jwks: text('jwks_uri'),
   };
 }
@@ -90,7 +94,7 @@ export function smartConfiguration(endpoints: OAuthEndpoints): object {
     dpop_signing_alg_values_supported: ['ES256', 'ES384', 'EdDSA', 'Ed25519', 'RS256', 'PS256'],
     pushed_authorization_request_endpoint: `${issuer}/par`,
     end_session_endpoint: `${issuer}/logout`,
-    management_endpoint: `${issuer}/apps`,
+    management_endpoint: endpoints.manage,
     subject_types_supported: ['public'],
     capabilities,
   };
@@ -123,13 +127,30 @@ function common({ issuer, jwks, authorize, token, register, introspect, revoke }
 const urisUrl = 'http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris';
 const capabilityUrl = 'http://fhir-registry.smarthealthit.org/StructureDefinition/capabilities';
 
-/** The same in a CapabilityStatement's `rest.security.extension`. */
+/** The names that R4's value set of these extensions has; the others are told by discovery alone. */
+const statedCapabilities = [
+  'launch-ehr',
+  'launch-standalone',
+  'client-public',
+  'client-confidential-symmetric',
+  'sso-openid-connect',
+  'context-ehr-patient',
+  'context-standalone-patient',
+  'permission-offline',
+  'permission-patient',
+  'permission-user',
+];
+
+/** The same in a CapabilityStatement's `rest.security.extension`, as far as R4's definitions of it go. */
 export function securityExtensions(endpoints: OAuthEndpoints): object[] {
-  const places = (['authorize', 'token', 'register', 'introspect', 'revoke'] as const).flatMap((name) => {
+  const places = (['authorize', 'token', 'register', 'manage'] as const).flatMap((name) => {
     const valueUri = endpoints[name];
     return valueUri === undefined ? [] : [{ url: name, valueUri }];
   });
-  return [{ url: urisUrl, extension: places }, ...capabilities.map((valueCode) => ({ url: capabilityUrl, valueCode }))];
+  return [
+    { url: urisUrl, extension: places },
+    ...statedCapabilities.map((valueCode) => ({ url: capabilityUrl, valueCode })),
+  ];
 }
 
 function withoutAbsent(document: Record<string, unknown>): Record<string, unknown> {
