@@ -2,12 +2,12 @@
 import type { Clock } from '../base/clock.js';
 import { directoryEntry } from '../chain/directory.js';
 import { createBlinder } from '../consent/blinder.js';
+import { publishMembers } from '../consent/group-memberships.js';
 import type { OpenedCache } from '../fhir/opened-cache.js';
 import type { SharingParts } from '../fhir/operations/share.js';
 import { compartmentPlan } from '../fhir/search/compartment.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import { GroupKeys } from '../fhir/sharing/group-keys.js';
-import { publishMembers } from '../fhir/sharing/group-memberships.js';
 import { ShareStore } from '../fhir/sharing/share-store.js';
 import { Sharing } from '../fhir/sharing/sharing.js';
 import { hpkeKeyOfJwk } from '../vault/hpke.js';

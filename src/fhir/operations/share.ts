@@ -7,13 +7,13 @@
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Principal } from '../../consent/gate.js';
+import type { MembershipChange } from '../../consent/group-memberships.js';
 import { hpkeKeyBytes } from '../../vault/hpke.js';
 import { recordAccess } from '../access-record.js';
 import { instanceOf, isPresentation } from '../interactions/interaction.js';
 import { release } from '../interactions/release.js';
 import type { FhirServices } from '../services.js';
 import type { GroupKeys } from '../sharing/group-keys.js';
-import type { MembershipChange } from '../sharing/group-memberships.js';
 import type { Sharing } from '../sharing/sharing.js';
 import { unknown } from '../write/targets.js';
 import type { Operation } from './operation.js';

@@ -1,12 +1,10 @@
 /** Puts the members of a Group on the chain, blinded, and takes those off who left (contracts/IGroupRegistry.sol). */
-import { decodeBoolean } from '../../chain/anchor-log.js';
-import type { Hex } from '../../chain/chain.js';
-import { encodeGroupChange, encodeHolds, groupHandle, membershipOf } from '../../chain/group-registry.js';
-import { type RelayChain, relayCall } from '../../chain/relay.js';
-import type { Chain } from '../../chain/chain.js';
-import type { Blinder } from '../../consent/blinder.js';
-import { referenceTerm } from '../../consent/terms.js';
-import type { ShareStore } from './share-store.js';
+import { decodeBoolean } from '../chain/anchor-log.js';
+import type { Chain, Hex } from '../chain/chain.js';
+import { encodeGroupChange, encodeHolds, groupHandle, membershipOf } from '../chain/group-registry.js';
+import { type RelayChain, relayCall } from '../chain/relay.js';
+import type { Blinder } from './blinder.js';
+import { referenceTerm } from './terms.js';
 
 export interface MembershipServices {
   /** With the key of the organisation's relay. */
@@ -14,7 +12,8 @@ export interface MembershipServices {
   /** Address of the GroupRegistry. */
   readonly groups: Hex;
   readonly blinder: Blinder;
-  readonly store: Pick<ShareStore, 'read' | 'write'>;
+  /** Durable small state. */
+  readonly store: { read<T>(name: string): Promise<T | undefined>; write(name: string, value: unknown): Promise<void> };
 }
 
 export interface MembershipChange {
