@@ -14,7 +14,7 @@ export const allowedImports: Record<string, readonly string[]> = {
   consent: ['chain', 'commit', 'vault'],
   serving: [],
   smart: ['consent/gate.ts', 'vault', 'commit/sqlite/connection.ts'],
-  fhir: ['commit', 'vault', 'ipfs', 'anchoring', 'consent', 'smart'],
+  fhir: ['commit', 'vault', 'ipfs', 'anchoring', 'consent', 'smart', 'chain'],
   'server.ts': ['*'],
   wiring: ['*'],
   'main.ts': ['config.ts', 'server.ts'],
