@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FhirError } from '../../src/base/outcome.js';
-import { SearchTooCostly } from '../../src/commit/catalog.js';
+import { CatalogUnavailable, SearchTooCostly } from '../../src/commit/catalog.js';
 import { ConsentUndecidable } from '../../src/consent/gate.js';
 import { renderError } from '../../src/fhir/outcome.js';
 
@@ -44,6 +44,18 @@ describe('errors as OperationOutcomes', () => {
     assert.deepEqual([away.status, away.code, away.retry, away.isDefect], [503, 'transient', '5', false]);
     const costly = firstIssue(new SearchTooCostly(1));
     assert.deepEqual([costly.status, costly.code, costly.retry], [400, 'too-costly', undefined]);
+  });
+
+  it('a full disk is 507, a read-only one 503, and any other reason why a store cannot write 503 as transient', () => {
+    const full = ['blocks could not be written: ENOSPC: no space left on device, write', 'database or disk is full'];
+    for (const message of full) {
+      const { status, code, retry } = firstIssue(new CatalogUnavailable(message));
+      assert.deepEqual([status, code, retry], [507, 'no-store', '30']);
+    }
+    const readOnly = firstIssue(new CatalogUnavailable('attempt to write a readonly database'));
+    assert.deepEqual([readOnly.status, readOnly.code], [503, 'no-store']);
+    const away = firstIssue(new CatalogUnavailable('the writer has ended'));
+    assert.deepEqual([away.status, away.code], [503, 'transient']);
   });
 
   it('what nobody foresaw is 500, names the request and nothing else', () => {
