@@ -6,6 +6,14 @@ import type { Plan } from '../fhir/search/plan.js';
 import type { Link, VersionRow } from './catalog.js';
 import type { ValidationLevel } from './header.js';
 
+/** What a leaf says of the server, as it was when the verdict was made. */
+export interface LeafContextFacts {
+  /** SHA-256 of the ProfileSet's manifest. */
+  readonly profileSetDigest: Uint8Array;
+  /** Without a slash at the end. */
+  readonly baseUrl: string;
+}
+
 /** One version to write. Everything that does not depend on time is made before it is submitted. */
 export interface Draft {
   readonly resourceType: string;
@@ -30,6 +38,8 @@ export interface Draft {
   readonly attributes: RecordAttributes;
   readonly level: ValidationLevel;
   readonly receiptDigest?: Uint8Array;
+  /** The ProfileSet that the receipt names; without it, the one in force at the commit. */
+  readonly leafContext?: LeafContextFacts;
   readonly sortKeys?: unknown;
 }
 
@@ -97,6 +107,7 @@ export interface LeafInput {
   /** 16 random bytes, for this leaf alone. */
   readonly salt: Uint8Array;
   readonly receiptDigest?: Uint8Array;
+  readonly leafContext?: LeafContextFacts;
   /** As sealed; empty for a deletion. */
   readonly json: Uint8Array;
   readonly resource?: Resource;

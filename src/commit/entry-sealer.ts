@@ -80,7 +80,7 @@ export class EntrySealer {
 
   private async prepareVersion(draft: Draft, lastUpdated: number, fresh: FreshKeys): Promise<PreparedVersion> {
     const { vault, names } = this.services;
-    const { resourceType, id, versionId, isDeleted, level, receiptDigest, resource } = draft;
+    const { resourceType, id, versionId, isDeleted, level, receiptDigest, leafContext, resource } = draft;
     const terms = typeof draft.terms === 'function' ? draft.terms(lastUpdated) : draft.terms;
     const compartments =
       draft.patients.length === 0 ? [names.server] : draft.patients.map((patient) => names.compartment(patient));
@@ -103,6 +103,7 @@ export class EntrySealer {
         json: isDeleted ? nothing : draft.render(lastUpdated),
         ...(wrapped === undefined ? {} : { dataKey: wrapped.dataKey }),
         ...(receiptDigest === undefined ? {} : { receiptDigest }),
+        ...(leafContext === undefined ? {} : { leafContext }),
         ...(resource === undefined ? {} : { resource }),
       },
     };

@@ -94,11 +94,11 @@ export interface FhirServices {
   readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;
   /** Who sends this, by its token. @throws FhirError 401 with the challenge that tells what to do. */
   authenticate(credentials: Credentials): Principal | Promise<Principal>;
-  /** How far a resource was validated, and the digest of the receipt that says so. */
+  /** How far a resource was validated, the digest of the receipt that says so, and the ProfileSet that it names. */
   readonly receiptOf?: (
     resource: Resource,
     issues: readonly Issue[],
-  ) => { readonly level: 0 | 1 | 2 | 3; readonly receiptDigest?: Uint8Array };
+  ) => Pick<Draft, 'level' | 'receiptDigest' | 'leafContext'>;
   /** Resolves when the leaf is anchored (true), or when the time is over (false). */
   readonly anchored?: (leafIndex: number, timeoutMs: number) => Promise<boolean>;
   /** Where tokens are asked for; resolves to undefined while that is not known. */

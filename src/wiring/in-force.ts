@@ -56,7 +56,8 @@ export class InForce {
   readonly receiptOf = (resource: Resource, issues: readonly Issue[]) => {
     const { snapshot } = this;
     const isJudgedByIt = snapshot === this.definitions.current;
-    return snapshot.receipts.of(resource, isJudgedByIt ? issues : snapshot.validator.validate(resource));
+    const receipt = snapshot.receipts.of(resource, isJudgedByIt ? issues : snapshot.validator.validate(resource));
+    return { ...receipt, leafContext: this.context };
   };
 
   private async change(snapshot: Snapshot): Promise<void> {

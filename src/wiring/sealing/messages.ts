@@ -6,13 +6,18 @@ import { leafContext, type LeafContext } from '../../anchoring/leaf.js';
 
 const nothing = new Uint8Array(0);
 
-/** @param context of all the leaves. */
-export function packContents(context: LeafContext, contents: readonly ContentToSeal[]): ArrayBuffer {
+/** @param present context of the leaves of contents that name none. */
+export function packContents(present: LeafContext, contents: readonly ContentToSeal[]): ArrayBuffer {
   const packer = new Packer(contents.reduce((sum, { json }) => sum + 512 + json.byteLength, 1024));
-  packer.bytes(context.profileSetDigest);
-  packer.text(context.baseUrl);
+  const contexts = [...new Set(contents.map(({ leafContext = present }) => leafContext))];
+  packer.count(contexts.length);
+  for (const { profileSetDigest, baseUrl } of contexts) {
+    packer.bytes(profileSetDigest);
+    packer.text(baseUrl);
+  }
   packer.count(contents.length);
   for (const content of contents) {
+    packer.count(contexts.indexOf(content.leafContext ?? present));
     packer.text(content.resourceType);
     packer.text(content.id);
     packer.count(content.versionId);
@@ -27,10 +32,12 @@ export function packContents(context: LeafContext, contents: readonly ContentToS
   return packer.done();
 }
 
-export function unpackContents(packed: ArrayBuffer): { context: LeafContext; contents: ContentToSeal[] } {
+/** Each with the context of its leaf. */
+export function unpackContents(packed: ArrayBuffer): (ContentToSeal & { readonly leafContext: LeafContext })[] {
   const reader = new Unpacker(packed);
-  const context = leafContext(reader.bytes(), reader.text());
-  const contents = reader.list((): ContentToSeal => {
+  const contexts = reader.list(() => leafContext(reader.bytes(), reader.text()));
+  return reader.list(() => {
+    const context = contexts[reader.count()];
     const resourceType = reader.text();
     const id = reader.text();
     const versionId = reader.count();
@@ -40,6 +47,7 @@ export function unpackContents(packed: ArrayBuffer): { context: LeafContext; con
     const receiptDigest = reader.bytes();
     const dataKey = reader.bytes();
     return {
+      leafContext: context,
       resourceType,
       id,
       versionId,
@@ -54,7 +62,6 @@ export function unpackContents(packed: ArrayBuffer): { context: LeafContext; con
       json: reader.bytes(),
     };
   });
-  return { context, contents };
 }
 
 export function packSealed(sealed: readonly SealedContent[]): ArrayBuffer {

@@ -1,5 +1,6 @@
 /** The sealing thread: compresses, seals and hashes the contents of a commit group. Answers `{ id, sealed }` or `{ id, failure }`. */
 import { parentPort } from 'node:worker_threads';
+import type { LeafContext } from '../../anchoring/leaf.js';
 import { createLeafOf } from '../../anchoring/leaf-of.js';
 import { LocalContentSealer } from '../../commit/content-sealer.js';
 import { packSealed, unpackContents } from './messages.js';
@@ -14,6 +15,11 @@ export type SealingReply =
 
 const port = parentPort!;
 
+const sealer = new LocalContentSealer((version) => {
+  const { leafContext, salt } = version as typeof version & { readonly leafContext: LeafContext };
+  return createLeafOf(leafContext, () => salt)(version);
+});
+
 port.on('message', ({ id, contents }: SealingRequest) => {
   seal(contents)
     .then((sealed) => port.postMessage({ id, sealed } satisfies SealingReply, [sealed]))
@@ -21,9 +27,7 @@ port.on('message', ({ id, contents }: SealingRequest) => {
 });
 
 async function seal(packed: ArrayBuffer): Promise<ArrayBuffer> {
-  const { context, contents } = unpackContents(packed);
-  const sealer = new LocalContentSealer((version) => createLeafOf(context, () => version.salt)(version));
-  const sealed = await sealer.seal(contents);
+  const sealed = await sealer.seal(unpackContents(packed));
   // It held data keys and plaintext.
   new Uint8Array(packed).fill(0);
   return packSealed(sealed);
