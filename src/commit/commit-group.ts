@@ -38,26 +38,30 @@ export class CommitGroup {
   private versionCount = 0;
   private sizeBytes = 0;
 
+  /** Its blocks and leaves are made. */
+  isSealed = false;
+  /** Set when it is on its way: resolves to whether it came to be. */
+  done: Promise<boolean> = Promise.resolve(false);
+
   /**
    * @param head the state that the group extends.
-   * @param before the group that leads to that state, as long as it is not committed.
+   * @param earlier keys of the groups that lead to that state and are not committed yet.
    */
   constructor(
     readonly head: Head,
-    public before?: CommitGroup,
+    earlier?: FreshKeys,
   ) {
-    this.fresh = new FreshKeys(before?.fresh);
+    this.fresh = new FreshKeys(earlier);
   }
 
   /** An empty group upon one that is on its way. */
   static after(group: CommitGroup): CommitGroup {
     const head = { ...group.head, seq: group.nextSeq - 1, leafCount: group.leafCount, time: group.time };
-    return new CommitGroup(head, group);
+    return new CommitGroup(head, group.fresh);
   }
 
-  /** The group before this one is committed. */
-  arrived(): void {
-    this.before = undefined;
+  /** All groups before this one are committed, and the vault has adopted their keys. */
+  becomesFirst(): void {
     this.fresh.forgetEarlier();
   }
 

@@ -30,6 +30,8 @@ export interface CommittedEntry {
   readonly versions: readonly CommittedVersion[];
 }
 
+/** Groups on their way at once: one is sealed while the one before it is stored. */
+const mostUnderWay = 2;
 /** Another process may win a race so many times in a row before the writer is told. */
 const mostAttempts = 20;
 
@@ -38,11 +40,11 @@ export class Committer {
   private readonly sealer: EntrySealer;
   /** Takes what is decided now. */
   private group: CommitGroup;
-  /** The group before it, on its way to the stores; resolves to whether it came to be. */
-  private underWay: Promise<boolean> | undefined;
+  /** The groups before it, on their way to the stores, the oldest first; each is built upon the one before. */
+  private underWay: CommitGroup[] = [];
   private running: Promise<void> | undefined;
-  /** Wakes the loop when a writer comes. */
-  private arrived: () => void = () => undefined;
+  /** Wakes the loop: a writer has come, a group is sealed, or has arrived. */
+  private wake: () => void = () => undefined;
 
   constructor(private readonly services: CommitterServices) {
     this.sealer = new EntrySealer(services);
@@ -79,7 +81,7 @@ export class Committer {
   private enqueue<R>(procedure: Procedure<R>, isAlone: boolean): Promise<R> {
     return new Promise((resolve, reject) => {
       this.queue.push({ procedure, resolve: resolve as (result: unknown) => void, reject, attempts: 0, isAlone });
-      this.arrived();
+      this.wake();
       this.running ??= this.run();
     });
   }
@@ -89,19 +91,19 @@ export class Committer {
     await Promise.resolve();
     for (;;) {
       while (this.queue.length > 0 && !this.group.isFull) await this.admit(this.queue.shift()!);
-      if (this.underWay !== undefined) await (this.group.isFull ? this.underWay : this.companyOr(this.underWay));
-      else if (!this.group.isEmpty) void this.launch();
+      const woken = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      if (!this.group.isEmpty && this.mayLaunch) this.launch();
+      else if (this.underWay.length > 0) await woken;
       else if (this.queue.length === 0) break;
     }
     this.running = undefined;
   }
 
-  /** Resolves when a writer has come, or the group under way has arrived. */
-  private companyOr(underWay: Promise<unknown>): Promise<unknown> {
-    const company = new Promise<void>((resolve) => {
-      this.arrived = resolve;
-    });
-    return Promise.race([underWay, company]);
+  /** One group is sealed at a time, while the ones before it are stored. */
+  private get mayLaunch(): boolean {
+    return this.underWay.length < mostUnderWay && (this.underWay.at(-1)?.isSealed ?? true);
   }
 
   /** Lets one procedure decide, and adds what it decided to the group. */
@@ -154,59 +156,70 @@ export class Committer {
     }
   }
 
-  /** Does a group that is not committed yet change the resource, or find out whether it does? */
+  /** Does a group that is not committed yet change the resource? */
   private changes(resource: Term): boolean {
-    return this.group.hasDraftOf(resource) || (this.group.before?.hasDraftOf(resource) ?? false);
+    return this.group.hasDraftOf(resource) || this.underWay.some((group) => group.hasDraftOf(resource));
   }
 
   /** Waits until everything decided so far is committed. @returns false when something of it did not come to be. */
   private async settle(): Promise<boolean> {
-    if (this.underWay !== undefined && !(await this.underWay)) return false;
-    if (this.group.isEmpty) return true;
-    return this.launch();
+    if (!this.group.isEmpty) this.launch();
+    const groups = await Promise.all(this.underWay.map(({ done }) => done));
+    return groups.every((isCommitted) => isCommitted);
   }
 
   /** Sends the group on its way; the next one is built upon it. */
-  private launch(): Promise<boolean> {
+  private launch(): void {
     const { group } = this;
+    const before = this.underWay.at(-1)?.done;
+    this.underWay.push(group);
     this.group = CommitGroup.after(group);
-    this.underWay = this.commit(group).finally(() => {
-      this.underWay = undefined;
-    });
-    return this.underWay;
+    group.done = this.commit(group, before).finally(() => this.wake());
   }
 
   /**
    * Makes a group durable and answers its writers.
+   * @param before resolves when the group that it is built upon is committed, or was given up.
    * @returns false when it did not come to be; its writers were refused or wait again.
    */
-  private async commit(group: CommitGroup): Promise<boolean> {
+  private async commit(group: CommitGroup, before: Promise<boolean> | undefined): Promise<boolean> {
     const { blocks, catalog, vault, onCommit } = this.services;
     let answers: Answered[];
     try {
       const sealed = await this.sealer.finish(group.members.map(({ prepared }) => prepared));
+      group.isSealed = true;
+      this.wake();
       // Contents first: a crash between the two leaves sealed blocks that no entry names.
       await blocks.put(sealed.blocks);
+      // Given up together with it.
+      if (before !== undefined && !(await before)) return false;
       // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
       await catalog.append(sealed.entries);
       answers = group.answers(sealed.entries);
     } catch (error) {
-      // What was decided upon this group cannot stand without it.
-      const next = this.group.members.map(({ waiting }) => waiting);
-      this.group = new CommitGroup(catalog.head());
-      const own = group.members.map(({ waiting }) => waiting);
-      if (error instanceof AppendConflict) this.again([...own, ...next]);
-      else {
-        for (const { reject } of own) reject(error);
-        this.again(next);
-      }
+      this.giveUp(group, error);
       return false;
     }
     vault.adopt(group.fresh);
-    this.group.arrived();
+    this.underWay.shift();
+    (this.underWay[0] ?? this.group).becomesFirst();
     for (const { waiting, decision, committed } of answers) answer(waiting, decision, committed);
     for (const { committed } of answers) tell(onCommit, committed);
     return true;
+  }
+
+  /** A group failed: what was decided upon it cannot stand without it. */
+  private giveUp(group: CommitGroup, error: unknown): void {
+    const at = this.underWay.indexOf(group);
+    // Given up already, with one before it.
+    if (at < 0) return;
+    const later = [...this.underWay.slice(at + 1), this.group].flatMap(({ members }) => members);
+    this.underWay = this.underWay.slice(0, at);
+    const last = this.underWay.at(-1);
+    this.group = last === undefined ? new CommitGroup(this.services.catalog.head()) : CommitGroup.after(last);
+    const isRace = error instanceof AppendConflict;
+    if (!isRace) for (const { waiting } of group.members) waiting.reject(error);
+    this.again([...(isRace ? group.members : []), ...later].map(({ waiting }) => waiting));
   }
 
   /** Puts writers back to the head of the queue, in their order. */

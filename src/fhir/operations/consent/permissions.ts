@@ -48,8 +48,9 @@ export function permissionsOperation(desk: ConsentDesk, memberships: Pick<Member
         const held = await desk.held(id);
         const present = held.find(({ consent }) => isMatrix(consent, id))?.consent;
         const resource = matrixConsent(id, present, cells, new Date(services.clock.now()).toISOString());
+        const condition = `identifier=${encodeURIComponent(`${identifierSystem}|${id}`)}`;
         await write(services, context, [
-          { interaction: 'update', resourceType: 'Consent', id: resource.id, resource, place: 'Consent' },
+          { interaction: 'update', resourceType: 'Consent', condition, resource, place: 'Consent' },
         ]);
       }
       const input = Input.of(request.query);
@@ -154,7 +155,6 @@ function matrixConsent(patientId: string, present: Resource | undefined, cells: 
   }
   return {
     resourceType: 'Consent',
-    id: present?.id ?? `permissions-${patientId}`.slice(0, 64),
     identifier: [{ system: identifierSystem, value: patientId }],
     status: kept.size === 0 ? 'inactive' : 'active',
     scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code: 'patient-privacy' }] },
