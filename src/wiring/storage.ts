@@ -5,13 +5,11 @@ import path from 'node:path';
 import { HeaderCodec } from '../commit/header.js';
 import { Records } from '../commit/records.js';
 import { openFileAccessLog } from '../commit/file-access-log.js';
-import { openMongoCatalog } from '../commit/mongo/mongo-catalog.js';
 import { openSqliteCatalog } from '../commit/sqlite/sqlite-catalog.js';
 import type { AccessLog } from '../commit/access-log.js';
 import type { Catalog } from '../commit/catalog.js';
 import type { BlocksConfig, CatalogConfig, Config } from '../config.js';
 import type { BlockStore } from '../ipfs/block-store.js';
-import { openKuboBlockStore } from '../ipfs/kubo-block-store.js';
 import { openLocalBlockStore } from '../ipfs/local-block-store.js';
 import { Blinder } from '../vault/blinder.js';
 import { IndexBlinder } from '../vault/index-blinder.js';
@@ -97,12 +95,16 @@ async function serverName(dataDir: string): Promise<string> {
   }
 }
 
-/** @throws CatalogUnavailable */
-export function openCatalog(config: CatalogConfig): Promise<Catalog> {
-  return config.kind === 'mongo' ? openMongoCatalog(config) : openSqliteCatalog(config.file);
+/** The driver of a real engine is loaded only where it is used: they cost start-up time and memory. @throws CatalogUnavailable */
+export async function openCatalog(config: CatalogConfig): Promise<Catalog> {
+  if (config.kind === 'sqlite') return openSqliteCatalog(config.file);
+  const { openMongoCatalog } = await import('../commit/mongo/mongo-catalog.js');
+  return openMongoCatalog(config);
 }
 
 /** @throws BlockStoreUnavailable */
-export function openBlocks(config: BlocksConfig): Promise<BlockStore> {
-  return config.kind === 'kubo' ? openKuboBlockStore(config) : openLocalBlockStore(config.folder);
+export async function openBlocks(config: BlocksConfig): Promise<BlockStore> {
+  if (config.kind === 'local') return openLocalBlockStore(config.folder);
+  const { openKuboBlockStore } = await import('../ipfs/kubo-block-store.js');
+  return openKuboBlockStore(config);
 }

@@ -81,14 +81,16 @@ export function packSealed(sealed: readonly SealedContent[]): ArrayBuffer {
   return packer.done();
 }
 
+/** Digests, leaves and openings are copies: what is remembered of a version must not keep the blocks of its whole group. */
 export function unpackSealed(packed: ArrayBuffer): SealedContent[] {
   const reader = new Unpacker(packed);
+  const copy = () => Uint8Array.from(reader.bytes());
   return reader.list((): SealedContent => {
-    const block = reader.bytes();
+    const block = copy();
     return {
       ...(block.byteLength === 0 ? {} : { block }),
-      leaf: reader.bytes(),
-      opening: reader.bytes(),
+      leaf: copy(),
+      opening: copy(),
       blocks: reader.list(() => ({ digest: reader.bytes(), bytes: reader.bytes() })),
     };
   });

@@ -10,6 +10,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** What it makes is short-lived: a small nursery keeps the thread small. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16 };
+
 export class SealingThread implements ContentSealer {
   private readonly waiting = new Map<number, Waiting>();
   private worker: Worker | undefined;
@@ -37,7 +40,7 @@ export class SealingThread implements ContentSealer {
   }
 
   private start(): Worker {
-    const worker = new Worker(new URL('./sealing-worker.js', import.meta.url));
+    const worker = new Worker(new URL('./sealing-worker.js', import.meta.url), { resourceLimits });
     worker.on('message', (reply: SealingReply) => {
       const waiting = this.waiting.get(reply.id);
       this.waiting.delete(reply.id);
