@@ -30,7 +30,7 @@ export class OpenedCache {
 
   constructor(
     private readonly records: Pick<Records, 'header' | 'open'>,
-    private readonly maxBytes = 48 * 1024 * 1024,
+    private readonly maxBytes = 32 * 1024 * 1024,
   ) {}
 
   /** The opened header of a version. */

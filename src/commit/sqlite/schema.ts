@@ -51,12 +51,12 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA wal_autocheckpoint = 16000;
 PRAGMA journal_size_limit = 67108864;
-PRAGMA cache_size = -49152;
+PRAGMA cache_size = -40960;
 PRAGMA temp_store = MEMORY;
 PRAGMA secure_delete = ON;
 `;
 
 export const readerPragmas = `
-PRAGMA cache_size = -32768;
+PRAGMA cache_size = -24576;
 PRAGMA query_only = ON;
 `;
