@@ -8,7 +8,7 @@ import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
 import { bodyResource, conditionOf, instanceOf, versionIdOf } from '../interactions/interaction.js';
 import { patchOf } from '../interactions/patch.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Context, FhirRequest, FhirResponse } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { answerOf } from '../write/answer.js';

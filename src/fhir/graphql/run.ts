@@ -2,7 +2,7 @@
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { contentOf } from '../visible-content.js';

@@ -8,7 +8,7 @@ import { JsonError, parseJson, parseJsonInSlices } from '../../base/json.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import { readXml, XmlError } from '../format/xml.js';
-import { pause } from '../pause.js';
+import { pause } from '../../base/pause.js';
 
 /**
  * The whole body, unpacked. A body over the limit is read to its end and thrown away, so that the client gets to hear the answer.

@@ -5,7 +5,7 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { Resource } from '../../base/resource.js';
 import type { FhirResponse } from '../request.js';
 import { JsonText, toJsonBytes, type BundleOf } from '../json-text.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import { prettyJson } from './pretty.js';
 import type { Format } from './negotiation.js';
 

@@ -2,7 +2,7 @@
 import { routes, type InteractionCode } from '../routes.js';
 import type { Resource } from '../../base/resource.js';
 import { securityExtensions, type OAuthEndpoints } from '../../smart/discovery.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { SearchParameters } from '../search/parameters.js';
 import type { FhirServices } from '../services.js';
 import type { Interaction } from './interaction.js';

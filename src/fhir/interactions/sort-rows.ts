@@ -1,6 +1,6 @@
 /** `_sort` by anything but `_lastUpdated`: keys come from the sealed headers, from the opened resource where a header has none. */
 import type { VersionRow } from '../../commit/catalog.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { SearchQuery } from '../search/query.js';
 import { compareSorted } from '../search/sort.js';
 import type { SortKey, SortKeys } from '../search/sort-keys.js';

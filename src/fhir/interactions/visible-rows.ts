@@ -6,7 +6,7 @@
 import type { VersionRow } from '../../commit/catalog.js';
 import { isInScope, mayRead, permits } from '../access.js';
 import { noteDenied } from '../denials.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';

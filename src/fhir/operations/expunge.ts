@@ -12,7 +12,7 @@ import type { Principal } from '../../consent/gate.js';
 import { grantFor } from '../../smart/scopes.js';
 import { recordAccess } from '../access-record.js';
 import { instanceOf, type PathParameters } from '../interactions/interaction.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { FhirServices } from '../services.js';
 import { Input } from '../terminology/operations/parameters.js';
 import { unknown } from '../write/targets.js';

@@ -9,7 +9,7 @@ import { recordRelease } from '../interactions/release.js';
 import { findPage } from '../interactions/search-page.js';
 import { searchset } from '../interactions/searchset.js';
 import { settledQuery } from '../interactions/settled-query.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { FhirRequest, Query } from '../request.js';
 import { parseSearch } from '../search/query.js';
 import { Input } from '../terminology/operations/parameters.js';

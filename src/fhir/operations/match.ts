@@ -9,7 +9,7 @@ import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead, requireScope } from '../access.js';
 import { recordRelease } from '../interactions/release.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
 import { parseSearch } from '../search/query.js';
 import type { FhirServices } from '../services.js';

@@ -4,7 +4,7 @@ import type { Resource } from '../../base/resource.js';
 import { read } from '../interactions/read.js';
 import { resourceOf } from '../json-text.js';
 import { allOk, outcomeOf } from '../outcome.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Context, FhirRequest } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { Input } from '../terminology/operations/parameters.js';

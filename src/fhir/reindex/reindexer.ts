@@ -12,7 +12,7 @@ import type { Committer } from '../../commit/committer.js';
 import type { Records } from '../../commit/records.js';
 import type { SearchParameter } from '../definitions/types.js';
 import { JsonText } from '../json-text.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { SearchContext } from '../search/context.js';
 import type { SearchParameters } from '../search/parameters.js';
 import type { Extractor } from '../search/extract.js';

@@ -12,7 +12,7 @@ import type { Facts } from './facts.js';
 import { visibleMatches } from './matches.js';
 import type { Problems } from './problems.js';
 import type { Target, TargetServices } from './targets.js';
-import type { Slices } from '../pause.js';
+import type { Slices } from '../../base/pause.js';
 
 const conditionalForm = /^([A-Z][A-Za-z]+)\?(.+)$/;
 const relativeForm = /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}/;

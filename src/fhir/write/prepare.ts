@@ -15,7 +15,7 @@ import { checkParameter } from '../search/parameters.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
 import type { FhirServices } from '../services.js';
-import { Slices } from '../pause.js';
+import { Slices } from '../../base/pause.js';
 import type { Permission } from '../../smart/scopes.js';
 import { attributesOf } from './attributes.js';
 import { patientsWithin } from './compartments.js';

@@ -1,2 +1,0 @@
-/** Moved: base/pause.ts. */
-export * from '../base/pause.js';
