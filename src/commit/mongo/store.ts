@@ -2,6 +2,7 @@
 import {
   MongoClient,
   MongoBulkWriteError,
+  MongoNetworkError,
   MongoServerError,
   type Collection,
   type Db,
@@ -64,7 +65,7 @@ export async function openMongoStore({ url, database, timeoutMs = 5_000 }: Mongo
         erasure: db.collection('erasure'),
         lock: db.collection('lock'),
       };
-      await declareIndexes(store);
+      await patiently(() => declareIndexes(store));
       return store;
     });
   } catch (error) {
@@ -82,6 +83,18 @@ const indexes: readonly IndexDescription[] = [
   { key: { s: 1 }, name: 'entry' },
   { key: { m: 1 }, name: 'updated' },
 ];
+
+/** Several servers that start together declare the same indexes; some engines drop the connection of the second. Declaring again is harmless. */
+async function patiently(declare: () => Promise<void>, attempts = 5): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await declare();
+    } catch (error) {
+      if (!(error instanceof MongoNetworkError) || attempt === attempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200 * attempt));
+    }
+  }
+}
 
 async function declareIndexes({ db, version }: MongoStore): Promise<void> {
   const collections = await db.listCollections({ name: version.collectionName }, { nameOnly: true }).toArray();
