@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { Connection } from '../../src/commit/sqlite/connection.js';
 import { openSqliteCatalog, type SqliteCatalog } from '../../src/commit/sqlite/sqlite-catalog.js';
-import { packTerms } from '../../src/vault/blinder.js';
 import { catalogChangesSuite } from '../suites/catalog-changes.js';
 import { catalogSuite, entry, name, type VersionSketch } from '../suites/catalog.js';
 import { tempFolder } from '../suites/temp.js';
@@ -146,26 +145,4 @@ test('SQLite: a file that is no database is refused', async () => {
   const file = path.join(await tempFolder(), 'catalog.sqlite');
   await writeFile(file, 'this is no database, and it is longer than a header of a hundred bytes. '.repeat(10));
   await assert.rejects(openSqliteCatalog(file), { name: 'CatalogUnavailable' });
-});
-
-test('the write-ahead log is copied into the database beside the writer, and begins anew', async (t) => {
-  const { file, catalog, reopen } = await openHere(t);
-  for (let seq = 1; seq <= 60; seq += 1) {
-    const versions = Array.from({ length: 40 }, () => ({
-      resource: randomBytes(16),
-      versionId: 1,
-      isDeleted: false,
-      lastUpdated: 1,
-      keyWraps: [],
-      header: Buffer.alloc(100),
-      leaf: Buffer.alloc(32),
-      terms: packTerms(Array.from({ length: 40 }, () => randomBytes(16))),
-      links: [],
-    }));
-    await catalog.append([{ seq, time: 1, versions, newKeys: [] }]);
-  }
-  const [database, log] = await Promise.all([stat(file), stat(`${file}-wal`)]);
-  assert.ok(database.size > 1_000_000, `${database.size} bytes in the database while it is open`);
-  assert.ok(log.size < 60_000_000, `${log.size} bytes in the log, of about 90,000,000 that were written`);
-  assert.equal((await reopen()).head().leafCount, 2_400);
 });

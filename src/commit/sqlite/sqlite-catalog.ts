@@ -21,7 +21,6 @@ import {
   type VersionRow,
 } from '../catalog.js';
 import { Recent } from '../../vault/recent.js';
-import { Checkpointer } from './checkpointer.js';
 import { Sql } from './compile.js';
 import { Connection, type Parameter } from './connection.js';
 import { loggedErasures } from './erasing.js';
@@ -44,7 +43,6 @@ export class SqliteCatalog implements Catalog {
   private readonly db: Connection;
   private readonly searcher: Searcher;
   private readonly links: LinkReader;
-  private readonly checkpointer: Checkpointer;
   private newest: Head;
   /** Current versions that were asked for, by blind name as latin1 text. */
   private readonly recent = new Recent<string, VersionRow>(10_000);
@@ -56,7 +54,6 @@ export class SqliteCatalog implements Catalog {
   ) {
     this.db = new Connection(file, 5_000);
     this.db.exec(readerPragmas);
-    this.checkpointer = new Checkpointer(file);
     this.newest = this.readHead();
     this.links = new LinkReader(this.db);
     this.searcher = new Searcher(this.db, () => this.newest, scanLimit);
@@ -79,7 +76,6 @@ export class SqliteCatalog implements Catalog {
       throw error;
     }
     for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(keyOf(resource));
-    this.checkpointer.wrote(pagesOf(entries));
     if (entries.some(({ erasure }) => erasure !== undefined)) this.forget();
     const last = entries.at(-1)!;
     const added = entries.reduce(
@@ -199,13 +195,11 @@ export class SqliteCatalog implements Catalog {
   }
 
   async sweep(): Promise<void> {
-    await this.checkpointer.without(async () => {
-      // Step by step, so that entries are appended in between.
-      for (let after: string | undefined = ''; after !== undefined;) {
-        const writer = await this.livingWriter();
-        after = await writer.ask({ kind: 'sweep', after });
-      }
-    });
+    // Step by step, so that entries are appended in between.
+    for (let after: string | undefined = ''; after !== undefined;) {
+      const writer = await this.livingWriter();
+      after = await writer.ask({ kind: 'sweep', after });
+    }
     this.forget();
   }
 
@@ -235,7 +229,6 @@ export class SqliteCatalog implements Catalog {
   }
 
   async close(): Promise<void> {
-    await this.checkpointer.close();
     await this.writer.close();
     this.db.close();
   }
@@ -287,13 +280,4 @@ function ownBytes<T>(value: T): T {
   if (Array.isArray(value)) return value.map(ownBytes) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, ownBytes(part as unknown)])) as T;
-}
-
-/** About how many pages of the log the entries took: hardly two terms of a version lie on the same page. */
-function pagesOf(entries: readonly Entry[]): number {
-  return entries.reduce(
-    (sum, { versions }) =>
-      versions.reduce((all, { terms, links }) => all + 10 + terms.byteLength / 16 + links.length, sum),
-    0,
-  );
 }
