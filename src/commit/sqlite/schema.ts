@@ -57,6 +57,6 @@ PRAGMA secure_delete = ON;
 `;
 
 export const readerPragmas = `
-PRAGMA cache_size = -24576;
+PRAGMA cache_size = -32768;
 PRAGMA query_only = ON;
 `;
