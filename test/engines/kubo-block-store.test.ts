@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { sha256 } from '../../src/base/bytes.js';
+import type { SealedBlock } from '../../src/ipfs/block-store.js';
 import { exportCar, importCar } from '../../src/ipfs/car.js';
 import { cidOf, cidText } from '../../src/ipfs/cid.js';
 import { openKuboBlockStore, type KuboBlockStore } from '../../src/ipfs/kubo-block-store.js';
@@ -92,9 +93,10 @@ test('Kubo: with two replicas one node may be away; when it is back it gets what
   await store.put(blocks);
   for (const { digest, bytes } of blocks) assert.deepEqual(Buffer.from(await store.get(digest)), bytes);
   await nodes[1]!.restart();
+  const alone = await openStore(t, [nodes[1]!.url]);
+  await arrived(alone, blocks);
   for (let tries = 0; store.repair.pending > 0 && tries < 100; tries += 1) await pause(100);
   assert.equal(store.repair.pending, 0);
-  const alone = await openStore(t, [nodes[1]!.url]);
   for (const { digest, bytes } of blocks) assert.deepEqual(Buffer.from(await alone.get(digest)), bytes);
 });
 
@@ -105,7 +107,7 @@ test('Kubo: what one node lost is found by comparing pins, and copied from the o
   );
   const blocks = Array.from({ length: 5 }, () => randomBlock());
   await store.put(blocks);
-  for (let tries = 0; tries < 50 && store.repair.pending > 0; tries += 1) await pause(100);
+  await arrived(await openStore(t, [nodes[1]!.url]), blocks);
   const alone = await openStore(t, [nodes[0]!.url]);
   await alone.delete(blocks.map(({ digest }) => digest));
   assert.equal(await alone.has(blocks[0]!.digest), false);
@@ -143,4 +145,10 @@ test('Kubo: bytes other than the CID says are refused', async (t) => {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits until a node has the blocks: a write resolves when enough nodes have it, and goes on to the others. */
+async function arrived(alone: KuboBlockStore, blocks: readonly SealedBlock[]): Promise<void> {
+  const has = async () => (await Promise.all(blocks.map(({ digest }) => alone.has(digest)))).every(Boolean);
+  for (let tries = 0; tries < 100 && !(await has()); tries += 1) await pause(100);
 }
