@@ -10,6 +10,7 @@ import { BlockMissing, type BlockStore } from '../ipfs/block-store.js';
 import { carHeader, sectionHead } from '../ipfs/car-format.js';
 import { digestOfCid } from './cid.js';
 import type { LogDoor } from './log-door.js';
+import { bodyOf } from './request-body.js';
 
 const greatestBody = 256 * 1024;
 const greatestCount = 2_000;
@@ -27,7 +28,7 @@ export function createBlockDoor(blocks: Pick<BlockStore, 'get'>, isTicket: (tick
       return void response.end(bytes);
     }
     if (request.method !== 'POST' || path !== 'blocks') return end(response, 405);
-    const digests = readCids(await bodyOf(request));
+    const digests = readCids(await bodyOf(request, greatestBody));
     if (digests === undefined) return end(response, 400);
     response.writeHead(200, { 'Content-Type': 'application/vnd.ipld.car; version=1' });
     response.write(carHeader);
@@ -72,17 +73,6 @@ function readCids(body: Buffer | undefined): BlockDigest[] | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).byteLength;
-    if (size > greatestBody) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function end(response: ServerResponse, status: number): void {

@@ -66,8 +66,9 @@ export class EntrySealer {
   /** Seals what was prepared; the data keys are wiped. */
   async finish(prepared: readonly PreparedEntry[]): Promise<SealedEntries> {
     const contents = prepared.flatMap(({ versions }) => versions.map(({ content }) => content));
-    const sealed = await this.services.contents.seal(contents);
-    for (const { dataKey } of contents) dataKey?.fill(0);
+    const sealed = await this.services.contents.seal(contents).finally(() => {
+      for (const { dataKey } of contents) dataKey?.fill(0);
+    });
     let next = 0;
     const entries = prepared.map(({ seq, time, versions, newKeys }) => ({
       seq,

@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { NoteVerifier } from '../note.js';
+import { bodyOf } from '../request-body.js';
 import { decodeRequest, signatureHeader, signedRequest } from './attest-request.js';
 import type { ValidatorNode } from './validator-node.js';
 
@@ -36,7 +37,7 @@ async function answer({ node, logKey, describe }: DoorParts, request: IncomingMe
   if (method === 'GET' && url === '/validator') return { status: 200, body: describe() };
   if (url !== '/attest') return { status: 404, body: { problem: 'not found' } };
   if (method !== 'POST') return { status: 405, body: { problem: 'POST is expected' } };
-  const body = await bodyOf(request);
+  const body = await bodyOf(request, greatestBody);
   if (body === undefined) return { status: 413, body: { problem: 'the body is too large' } };
   const signature = Buffer.from(String(request.headers[signatureHeader] ?? ''), 'base64');
   if (!(await logKey()).verify(signedRequest(node.address, body), signature))
@@ -60,17 +61,6 @@ async function answer({ node, logKey, describe }: DoorParts, request: IncomingMe
     case 'consistency-wanted':
       return { status: 409, body: { last: found.last } };
   }
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).byteLength;
-    if (size > greatestBody) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
