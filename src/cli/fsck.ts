@@ -18,7 +18,7 @@ import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
 import { notedAccessHead } from '../wiring/access-head.js';
 import { loadActiveDefinitions } from '../wiring/definitions.js';
-import { FolderLocked } from '../wiring/folder-lock.js';
+import { FolderLocked } from '../base/folder-lock.js';
 import { openStorage, type Storage } from '../wiring/storage.js';
 
 const usage = `Usage: mooring fsck [--all]

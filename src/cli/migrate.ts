@@ -1,6 +1,6 @@
 /** `mooring migrate`: moves everything from the engines of this configuration to others, and checks it record by record. */
 import { readConfig, type Config } from '../config.js';
-import { lockFolder } from '../wiring/folder-lock.js';
+import { lockFolder } from '../base/folder-lock.js';
 import { openBlocks, openCatalog } from '../wiring/storage.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
 import { ArchiveBroken } from './transfer/archive.js';
@@ -22,11 +22,11 @@ export function run(args: string[]): Promise<number> {
     if (parsed === undefined) return 0;
     const source = readConfig(process.env);
     const target = targetOf(process.env, source);
-    const lock = await lockFolder(source.dataDir);
+    const lock = lockFolder(source.dataDir);
     try {
       return await migrate(source, target, parsed.values['verify-only']);
     } finally {
-      await lock.release();
+      lock.release();
     }
   });
 }

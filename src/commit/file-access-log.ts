@@ -6,7 +6,7 @@
  */
 import { mkdir, open, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { lockFolder, type FolderLock } from '../ipfs/folder-lock.js';
+import { lockFolder, type FolderLock } from '../base/folder-lock.js';
 import type { AccessLog, AccessRecord } from './access-log.js';
 import { AccessLogBroken, AccessLogUnavailable } from './access-log.js';
 import { toHex } from '../base/bytes.js';

@@ -15,7 +15,7 @@ import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, typ
 import { BlockTable, type BlockPlace } from './block-table.js';
 import { carHeader } from './car-format.js';
 import { cidBytes, cidText } from './cid.js';
-import { lockFolder, type FolderLock } from './folder-lock.js';
+import { lockFolder, type FolderLock } from '../base/folder-lock.js';
 import { OpenFiles } from './open-files.js';
 import { blocksIn, layOut, unavailable, writeHole, type PlacedBlock } from './segment-file.js';
 import { dropSummary, loadSegment, summaryRecord, writeSummary } from './segment-scan.js';

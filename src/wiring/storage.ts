@@ -19,7 +19,7 @@ import type { KeyRing } from '../vault/key-ring.js';
 import { Names } from '../vault/names.js';
 import { Vault } from '../vault/vault.js';
 import { notedAccessHead } from './access-head.js';
-import { lockFolder, type FolderLock } from './folder-lock.js';
+import { lockFolder, type FolderLock } from '../base/folder-lock.js';
 
 export interface Storage {
   readonly keyRing: KeyRing;
@@ -39,11 +39,11 @@ export interface Storage {
 /** @throws FolderLocked when another process serves DATA_DIR; the ports' own errors when something cannot be opened. */
 export async function openStorage(config: Config): Promise<Storage> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(config.dataDir);
+  const lock = lockFolder(config.dataDir);
   try {
     return await openParts(config, lock);
   } catch (error) {
-    await lock.release();
+    lock.release();
     throw error;
   }
 }
@@ -77,7 +77,7 @@ async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
     records: new Records({ blocks, vault, headers }),
     async close() {
       await Promise.all([accessLog.close(), blocks.close(), catalog.close()]);
-      await lock.release();
+      lock.release();
     },
   };
 }

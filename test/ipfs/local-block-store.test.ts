@@ -171,7 +171,7 @@ test('a folder that is in use is refused; once it is closed it is taken', async 
   const { folder, store } = await openHere(t);
   await assert.rejects(openLocalBlockStore(folder), {
     name: 'BlockStoreUnavailable',
-    message: /another process uses it/,
+    message: /is in use by the process with id/,
   });
   await store.close();
   await (await openLocalBlockStore(folder)).close();

@@ -208,7 +208,7 @@ async function copyTree(from: string, folder: string, name: string): Promise<Arc
   const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch(() => []);
   const files: ArchivedFile[] = [];
   for (const entry of entries) {
-    if (!entry.isFile() || entry.name.startsWith('lock')) continue;
+    if (!entry.isFile() || entry.name.startsWith('in-use')) continue;
     const source = path.join(entry.parentPath, entry.name);
     const target = path.posix.join(name, path.relative(from, source).split(path.sep).join('/'));
     const file = await copyOne(source, folder, target);
