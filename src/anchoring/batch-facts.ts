@@ -28,7 +28,7 @@ export const refusedReceipt: Uint8Array = new Uint8Array(hashBytes).fill(0xff);
 export interface LeafHeader {
   readonly isDeleted: boolean;
   readonly level: Level;
-  /** `opening` of the Leaf: 24 bytes. */
+  /** `opening` of the Leaf: 24 or 56 bytes. */
   readonly leafOpening: Uint8Array;
   readonly receiptDigest?: Uint8Array;
 }

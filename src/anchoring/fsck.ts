@@ -143,7 +143,7 @@ async function checkVersion(source: FsckSource, row: VersionRow, leaf: Uint8Arra
   record = `${reference} (leaf ${row.leafIndex})`;
   if (versionId !== row.versionId || header.isDeleted !== row.isDeleted || header.lastUpdated !== row.lastUpdated)
     return at('catalog', 'its row differs from its sealed header in versionId, isDeleted or lastUpdated');
-  const { contextId, leafSalt } = readOpening(header.leafOpening);
+  const { contextId, leafSalt, commitment } = readOpening(header.leafOpening);
   const context = await findLeafContext(source.catalog, contextId);
   if (context === undefined) return at('catalog', 'the context of its leaf is missing');
   if (header.isDeleted || row.block === undefined) {
@@ -172,6 +172,8 @@ async function checkVersion(source: FsckSource, row: VersionRow, leaf: Uint8Arra
   const made = makeLeaf(context, input);
   if (!sameBytes(made.leaf, leaf))
     return at('catalog', `its leaf is ${toHex(leaf)}, made again it is ${toHex(made.leaf)}`);
+  if (commitment !== undefined && !sameBytes(commitment, readOpening(made.opening).commitment!))
+    return at('catalog', 'the commitment in its sealed header is not that of its content');
   const problem = await source.indexProblem?.(row, resource);
   return problem === undefined ? undefined : at('index', problem);
 }

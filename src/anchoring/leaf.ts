@@ -47,7 +47,10 @@ export interface DeletionLeafInput extends LeafInput {
 export interface Leaf {
   /** RFC 6962 leaf hash, 32 bytes. */
   readonly leaf: Uint8Array;
-  /** 24 bytes: context id (8), leaf salt (16). Secret like the resource itself. */
+  /**
+   * Context id (8 bytes), leaf salt (16) and, of a version with content, its commitment (32): with it the entry is made without opening the content.
+   * Secret like the resource itself.
+   */
   readonly opening: Uint8Array;
 }
 
@@ -83,7 +86,7 @@ export function makeLeaf(context: LeafContext, input: WriteLeafInput): Leaf {
     urlHash: hashUrl(urlSalt, versionedUrl(context, input.reference)),
     receiptDigest: input.receiptDigest ?? noReceipt,
   };
-  return { leaf: leafHash(encodeLeaf(parts)), opening: Buffer.concat([context.id, input.salt]) };
+  return { leaf: leafHash(encodeLeaf(parts)), opening: Buffer.concat([context.id, input.salt, commitment]) };
 }
 
 /** The leaf of a deletion. */
@@ -132,10 +135,22 @@ export function versionedUrl(context: LeafContext, reference: string): string {
   return `${context.baseUrl}/${reference}`;
 }
 
-/** Context id and leaf salt out of the opening of a Leaf. @throws RangeError when it has another length. */
-export function readOpening(opening: Uint8Array): { contextId: Uint8Array; leafSalt: Uint8Array } {
-  if (opening.byteLength !== 8 + saltBytes) throw new RangeError(`the opening of a leaf has ${8 + saltBytes} bytes`);
-  return { contextId: opening.subarray(0, 8), leafSalt: opening.subarray(8) };
+export interface Opening {
+  readonly contextId: Uint8Array;
+  readonly leafSalt: Uint8Array;
+  /** Absent for deletions, and for versions that were logged before openings had it. */
+  readonly commitment?: Uint8Array;
+}
+
+const saltEnd = 8 + saltBytes;
+
+/** The parts of the opening of a Leaf. @throws RangeError when it has another length. */
+export function readOpening(opening: Uint8Array): Opening {
+  const found = { contextId: opening.subarray(0, 8), leafSalt: opening.subarray(8, saltEnd) };
+  if (opening.byteLength === saltEnd) return found;
+  if (opening.byteLength !== saltEnd + 32)
+    throw new RangeError(`the opening of a leaf has ${saltEnd} or ${saltEnd + 32} bytes`);
+  return { ...found, commitment: opening.subarray(saltEnd) };
 }
 
 /** A context with its id. */

@@ -44,28 +44,51 @@ export class LeafErased extends Error {
   override readonly name = 'LeafErased';
 }
 
-/** @throws LeafErased; Error when the leaf's context is not in the catalog; whatever `open` throws. */
-export async function openLeaf(source: LeafSource, row: VersionRow): Promise<OpenedLeaf> {
+/** What the sealed header alone tells of a leaf. */
+interface Known {
+  readonly url: string;
+  readonly urlSalt: Uint8Array;
+  readonly leafSalt: Uint8Array;
+  /** Of a version: without `commitment` where the header has none. */
+  readonly parts: LeafParts | Omit<LeafParts & { kind: 'version' }, 'commitment'>;
+}
+
+/** @throws LeafErased; Error when the leaf's context is not in the catalog. */
+async function fromHeader(source: Omit<LeafSource, 'open'>, row: VersionRow): Promise<Known> {
   if (isGone(row)) throw new LeafErased(`leaf ${row.leafIndex} was erased`);
   const header = source.header(row);
-  const { contextId, leafSalt } = readOpening(header.leafOpening);
+  const { contextId, leafSalt, commitment } = readOpening(header.leafOpening);
   const context = await findLeafContext(source.state, contextId);
   if (context === undefined) throw new Error(`the context of leaf ${row.leafIndex} is not in the catalog`);
   const url = versionedUrl(context, `${header.resourceType}/${header.id}/_history/${header.versionId}`);
   const urlSalt = urlSaltOf(leafSalt);
   const urlHash = hashUrl(urlSalt, url);
+  const named = { url, urlSalt, leafSalt };
   if (header.isDeleted || row.block === undefined)
-    return { url, urlSalt, parts: { kind: 'deletion', urlHash, lastUpdated: header.lastUpdated } };
-  const resource = parseJson(Buffer.from(await source.open(row)).toString('utf8')) as { resourceType: string } & object;
-  const tree = buildElementTree(resource, leafSalt);
-  const parts: LeafParts = {
+    return { ...named, parts: { kind: 'deletion', urlHash, lastUpdated: header.lastUpdated } };
+  const parts = {
     kind: 'version',
     profileSetDigest: context.profileSetDigest,
     level: header.level,
-    commitment: tree.commitment,
     block: row.block,
     urlHash,
     receiptDigest: header.receiptDigest ?? noReceipt,
-  };
-  return { url, urlSalt, parts, content: { resource, tree, leafSalt } };
+  } as const;
+  return { ...named, parts: commitment === undefined ? parts : { ...parts, commitment } };
+}
+
+/** The parts of a leaf, its content left sealed where the header knows the commitment. @throws as openLeaf. */
+export async function leafParts(source: LeafSource, row: VersionRow): Promise<LeafParts> {
+  const { parts } = await fromHeader(source, row);
+  return parts.kind === 'deletion' || 'commitment' in parts ? parts : (await openLeaf(source, row)).parts;
+}
+
+/** The same with the content. @throws LeafErased; Error when the leaf's context is not in the catalog; whatever `open` throws. */
+export async function openLeaf(source: LeafSource, row: VersionRow): Promise<OpenedLeaf> {
+  const { url, urlSalt, leafSalt, parts } = await fromHeader(source, row);
+  if (parts.kind === 'deletion') return { url, urlSalt, parts };
+  const resource = parseJson(Buffer.from(await source.open(row)).toString('utf8')) as { resourceType: string } & object;
+  const tree = buildElementTree(resource, leafSalt);
+  const opened: LeafParts = { ...parts, commitment: tree.commitment };
+  return { url, urlSalt, parts: opened, content: { resource, tree, leafSalt } };
 }

@@ -4,6 +4,7 @@
  * The verifier's random seed picks leaves; the answer has for each its log entry, the sealed block that the entry names, and the inclusion path. Who lost
  * a share x of the blocks passes with probability (1-x)^count: 460 challenges find a loss of 1 % with 99 %. Spec: docs/poi.md, "Possession".
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { BlockStore } from '../ipfs/block-store.js';
@@ -11,7 +12,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { isGone } from './batch-facts.js';
 import { encodeLeaf, leafHash } from './leaf.js';
 import { rootFromInclusion } from './merkle.js';
-import { openLeaf, type LeafSource } from './opened-leaf.js';
+import { leafParts, type LeafSource } from './opened-leaf.js';
 import type { TileStore } from './tile-store.js';
 
 export interface Challenge {
@@ -57,22 +58,29 @@ export function challengedLeaves({ seed, size, count }: Challenge): number[] {
 /** The answers, in the order of the challenge. @throws BlockMissing, BlockCorrupt: what was lost cannot be shown. */
 export async function possess(source: PossessionSource, challenge: Challenge): Promise<Possessed[]> {
   const asked = challengedLeaves(challenge);
-  const answers: Possessed[] = [];
-  for (let from = 0; from < asked.length; from += atOnce)
-    answers.push(
-      ...(await Promise.all(asked.slice(from, from + atOnce).map((leaf) => possessOne(source, challenge, leaf)))),
-    );
-  return answers;
+  // Each leaf once, in the order in which blocks and rows lie on the disk.
+  const leaves = [...new Set(asked)].sort((a, b) => a - b);
+  const paths = await source.tiles.inclusions(leaves, challenge.size);
+  const found = new Map<number, Possessed>();
+  for (let from = 0; from < leaves.length; from += atOnce) {
+    const group = leaves.slice(from, from + atOnce).map((leaf, at) => possessOne(source, leaf, paths[from + at]));
+    for (const answer of await Promise.all(group)) found.set(answer.leafIndex, answer);
+    await nextTurn();
+  }
+  return asked.map((leaf) => found.get(leaf)!);
 }
 
 /** Leaves that are read at the same time. */
 const atOnce = 32;
 
-async function possessOne(source: PossessionSource, { size }: Challenge, leafIndex: number): Promise<Possessed> {
+async function possessOne(
+  source: PossessionSource,
+  leafIndex: number,
+  inclusion: readonly Uint8Array[],
+): Promise<Possessed> {
   const [row] = await source.versionsByLeaf(leafIndex, leafIndex + 1);
-  const inclusion = await source.tiles.inclusion(leafIndex, size);
   if (isGone(row)) return { leafIndex, leaf: await source.leaves(leafIndex, leafIndex + 1), inclusion };
-  const { parts } = await openLeaf(source, row);
+  const parts = await leafParts(source, row);
   const block = parts.kind === 'version' ? { block: await source.blocks.get(parts.block) } : {};
   return { leafIndex, entry: encodeLeaf(parts), inclusion, ...block };
 }

@@ -8,7 +8,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { consistencyProof, hashBytes, hashRow, inclusionProof, treeRoot, type NodeSource } from './merkle.js';
+import {
+  consistencyProof,
+  hashBytes,
+  hashChildren,
+  hashRow,
+  inclusionProof,
+  treeRoot,
+  type NodeSource,
+} from './merkle.js';
 import { tileHeight, tilePath, tilesAt, tileWidth, type TileName } from './tiles.js';
 
 const fullBytes = tileWidth * hashBytes;
@@ -73,6 +81,14 @@ export class TileStore {
   /** Inclusion path of leaf `index` in the tree of the first `size` leaves. @throws RangeError when there is no such leaf. */
   inclusion(index: number, size: number): Promise<Uint8Array[]> {
     return this.#read(size, () => inclusionProof(index, size, this.#node));
+  }
+
+  /** The same for many leaves of one tree: what their paths have in common is hashed once. In the order of `indexes`. */
+  inclusions(indexes: readonly number[], size: number): Promise<Uint8Array[][]> {
+    return this.#read(size, () => {
+      const nodes = remembering(this.#node);
+      return indexes.map((index) => inclusionProof(index, size, nodes));
+    });
   }
 
   /** Consistency proof from the tree of `oldSize` leaves to that of `newSize`. @throws RangeError as consistencyProof does. */
@@ -249,6 +265,20 @@ class TileMissing extends Error {
   ) {
     super(`tile ${level}/${index} is not there`);
   }
+}
+
+/** Each node is asked for once, and folded once. */
+function remembering(source: NodeSource): NodeSource {
+  const known = new Map<string, Uint8Array>();
+  const node: NodeSource = (level, index) => {
+    const key = `${level}/${index}`;
+    const found = known.get(key) ?? (level % tileHeight < 2 ? source(level, index) : fromChildren(level, index));
+    known.set(key, found);
+    return found;
+  };
+  const fromChildren = (level: number, index: number) =>
+    hashChildren(node(level - 1, 2 * index), node(level - 1, 2 * index + 1));
+  return node;
 }
 
 /** Root of a complete subtree given its bottom row. */

@@ -64,6 +64,8 @@ export interface FhirResponse {
   readonly resource?: Resource | JsonText;
   /** Native content of a Binary, instead of a resource. */
   readonly native?: { readonly contentType: string; readonly bytes: Uint8Array };
+  /** Sealed bytes for the most part: compressing them would cost more time than sending the quarter that it saves. */
+  readonly isSealed?: boolean;
   readonly versionId?: string;
   /** Milliseconds since 1970. */
   readonly lastModified?: number;

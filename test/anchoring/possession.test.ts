@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { sha256, toHex } from '../../src/base/bytes.js';
+import type { VersionRow } from '../../src/commit/catalog.js';
 import { BlockMissing } from '../../src/ipfs/block-store.js';
 import {
   challengedLeaves,
@@ -34,7 +35,7 @@ describe('a possession challenge', () => {
       state,
       tiles,
       header: (row) => log.versions[row.leafIndex].header,
-      open: (row) => Promise.resolve(log.versions[row.leafIndex].json),
+      open: () => Promise.reject(new Error('a challenge opens nothing')),
       versionsByLeaf: (from, until) => log.versions.slice(from, until).map(({ row }) => row),
       leaves: (from, until) => log.leaves(from, until),
       blocks: {
@@ -58,6 +59,19 @@ describe('a possession challenge', () => {
   it('is met by who has the blocks, and checked without opening anything', async () => {
     const answers = await possess(source, challenge);
     assert.equal(possessionProblem(challenge, answers, await checkpoint()), undefined);
+  });
+
+  it('is met for versions that were logged before headers knew the commitment, by opening them', async () => {
+    const early: PossessionSource = {
+      ...source,
+      header(row) {
+        const header = source.header(row);
+        return { ...header, leafOpening: header.leafOpening.subarray(0, 24) };
+      },
+    };
+    await assert.rejects(possess(early, challenge), /opens nothing/);
+    const opening = { ...early, open: (row: VersionRow) => Promise.resolve(log.versions[row.leafIndex].json) };
+    assert.equal(possessionProblem(challenge, await possess(opening, challenge), await checkpoint()), undefined);
   });
 
   it('covers deletions, which have no block', async () => {

@@ -85,6 +85,16 @@ describe('the log kept as tiles', () => {
     }
   });
 
+  it('gives the paths of many leaves at once as it gives each, in the order that was asked for', async () => {
+    const store = await TileStore.open(folder(), source, count);
+    for (const size of [1, 257, 65_537, count]) {
+      const indexes = [size - 1, 0, Math.floor(size / 3), 0, Math.floor(size / 2)];
+      const each = await Promise.all(indexes.map((index) => store.inclusion(index, size)));
+      assert.deepEqual(await store.inclusions(indexes, size), each);
+      await assert.rejects(store.inclusions([0, size], size), RangeError);
+    }
+  });
+
   it('serves full and partial tiles of the specification, and no tile that the tree has not', async () => {
     const store = await TileStore.open(folder(), source, count);
     assert.equal((await store.tile({ level: 0, index: 272, width: 256 }))?.byteLength, 8192);

@@ -50,7 +50,8 @@ export async function respond(
   }
   response.setHeader('Content-Type', contentTypes[presentation.format]);
   const bytes = await rendered(answer.resource, presentation);
-  const encoding = bytes.length < worthCompressing ? undefined : encodingFor(request.headers['accept-encoding']);
+  const isWorthIt = bytes.length >= worthCompressing && answer.isSealed !== true;
+  const encoding = isWorthIt ? encodingFor(request.headers['accept-encoding']) : undefined;
   if (encoding === undefined) {
     sendBytes(request, response, bytes);
     return;

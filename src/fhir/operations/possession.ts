@@ -16,7 +16,7 @@ import { recordRelease } from '../interactions/release.js';
 import type { FhirRequest } from '../request.js';
 import type { Operation } from './operation.js';
 
-/** Each challenge opens a version: more in one request would hold up others. */
+/** Each challenge is a block in the answer: more of them would fill the memory. */
 const greatestCount = 2_000;
 
 export function possessionOperation(source: PossessionSource): Operation {
@@ -30,7 +30,11 @@ export function possessionOperation(source: PossessionSource): Operation {
       const challenge = challengeIn(request, source.tiles.size);
       await recordRelease(services, context, 'possession', 'permit', []);
       const parameter = (await possess(source, challenge)).map(leafPart);
-      return { status: 200, resource: { resourceType: 'Parameters', parameter } as unknown as Resource };
+      return {
+        status: 200,
+        isSealed: true,
+        resource: { resourceType: 'Parameters', parameter } as unknown as Resource,
+      };
     },
   };
 }
