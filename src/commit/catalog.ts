@@ -191,6 +191,13 @@ export interface HistoryRequest {
   readonly limit: number;
 }
 
+/** What another server appended. */
+export interface News {
+  /** Versions that are there (erased ones are not), in log order. */
+  readonly rows: readonly VersionRow[];
+  readonly erasures: readonly LoggedErasure[];
+}
+
 export interface Catalog {
   head(): Head;
 
@@ -202,7 +209,14 @@ export interface Catalog {
   refresh?(): Promise<void>;
 
   /** Where `refresh` is: what other servers append is told to `listener`, and awaited, before `head()` covers it. */
-  follow?(listener: (rows: readonly VersionRow[]) => Promise<void>): void;
+  follow?(listener: (news: News) => Promise<void>): void;
+
+  /**
+   * Where `refresh` is: appends an entry without versions. Every other server is told of it (`follow`) before it appends anything behind it: what
+   * was put into small state before is known to whoever writes after. Call it with nothing else being appended by this process.
+   * @throws CatalogUnavailable
+   */
+  announce?(): Promise<void>;
 
   /** Where `refresh` is: who does what one server alone may do. */
   readonly locks?: Locks;

@@ -24,6 +24,8 @@ export interface ErasureServices {
   readonly clock: Clock;
   /** Leaf of the tombstone (anchoring/tombstone.ts). */
   readonly tombstone: (leaves: readonly number[], time: number) => Uint8Array;
+  /** Names this server among those that share the catalog. */
+  readonly server?: string;
   /** Told after the commit point: caches of opened contents are emptied, the anchorer wakes up. */
   readonly onErased?: () => void;
 }
@@ -135,12 +137,21 @@ async function blocksOf(services: ErasureServices, rows: readonly VersionRow[]):
   return digests;
 }
 
-const finishedKey = 'erasure/finished';
+/** Each server has blocks to delete of its own: it may stand on other nodes than the rest. */
+function finishedKey(server: string | undefined): string {
+  return server === undefined ? 'erasure/finished' : `erasure/finished/${server}`;
+}
+
 const deletedAtOnce = 500;
 
 /** Deletes the blocks of erasures and sweeps the catalog, as far as that was not done. Call it at start; repeating it changes nothing. */
-export async function finishErasures({ catalog, blocks }: Pick<ErasureServices, 'catalog' | 'blocks'>): Promise<void> {
-  const stored = await catalog.getState(finishedKey);
+export async function finishErasures({
+  catalog,
+  blocks,
+  server,
+}: Pick<ErasureServices, 'catalog' | 'blocks' | 'server'>): Promise<void> {
+  const key = finishedKey(server);
+  const stored = await catalog.getState(key);
   const finished = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
   const erasures = await catalog.erasures(finished + 1);
   if (erasures.length === 0) return;
@@ -150,7 +161,7 @@ export async function finishErasures({ catalog, blocks }: Pick<ErasureServices, 
     }
   }
   await catalog.sweep();
-  await catalog.putState(finishedKey, Buffer.from(String(erasures.at(-1)!.seq)));
+  await catalog.putState(key, Buffer.from(String(erasures.at(-1)!.seq)));
 }
 
 const scannedAtOnce = 2_000;

@@ -12,6 +12,6 @@ export interface Locks {
   /** True when this server has the lead under `name`; it takes the lead when nobody has it, and keeps it while it asks. @throws CatalogUnavailable */
   leads(name: string): Promise<boolean>;
 
-  /** Gives up what this server leads. */
-  release(): Promise<void>;
+  /** Gives up what this server leads: under `name`, or everything. */
+  release(name?: string): Promise<void>;
 }

@@ -22,9 +22,9 @@ export interface IndexRotationServices {
   readonly blinder: IndexBlinder;
   /** Index entries of a version under each of the generations; undefined for a deletion, or one that was erased meanwhile. */
   readonly indexed: (row: VersionRow, generations: readonly number[]) => Promise<Indexed[] | undefined>;
-  /** How long other servers, and searches under way, may use the keys of before. */
+  /** With several servers: how long searches of others may go on under the keys of before, once these are told of the new ones. */
   readonly graceMs: number;
-  readonly onProgress?: (state: RotationState) => void;
+  readonly onProgress?: (state: RotationState) => void | Promise<void>;
 }
 
 const generationKey = 'index/generation';
@@ -49,11 +49,12 @@ export async function rotateIndex(services: IndexRotationServices): Promise<void
   const { catalog, blinder, committer, graceMs } = services;
   const total = () => catalog.head().leafCount;
   let state = await readRotation(catalog);
-  if (state === undefined) {
-    const generation = blinder.keys.searched;
-    state = await changeKeys(services, { key: 'index', step: 'fill', next: 0, done: 0, total: total(), generation });
-  }
-  const generation = state.generation!;
+  const generation = state?.generation ?? blinder.keys.searched;
+  // Also a rotation that is gone on with: whoever began it may not have come to telling the others.
+  state = await changeKeys(
+    services,
+    state ?? { key: 'index', step: 'fill', next: 0, done: 0, total: total(), generation },
+  );
   if (state.step === 'fill') {
     await waited(graceMs);
     state = await walk(services, state, async (row) => {
@@ -79,10 +80,14 @@ export async function rotateIndex(services: IndexRotationServices): Promise<void
   });
 }
 
-/** Alone: what was prepared under the keys of before is prepared anew, so that no version is committed with terms of too few keys. */
+/**
+ * Alone, and told to other servers: what was prepared under the keys of before, here or there, is prepared anew, so that no version is committed
+ * with terms of too few keys.
+ */
 function changeKeys({ catalog, committer, blinder }: IndexRotationServices, state: RotationState) {
   return committer.alone(async () => {
     const changed = await advance(catalog, state);
+    await catalog.announce?.();
     blinder.use(await indexKeysOf(catalog));
     return changed;
   });
@@ -106,7 +111,7 @@ async function walk(
     }
     const next = from + rows.length;
     at = await advance(catalog, { ...at, next, done: next, total: catalog.head().leafCount }, { versions });
-    onProgress?.(at);
+    await onProgress?.(at);
   }
 }
 

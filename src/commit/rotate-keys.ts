@@ -17,10 +17,10 @@ export interface KeyRotationServices {
   readonly keyRing: KeyRing;
   readonly vault: Vault;
   readonly committer: Pick<Committer, 'alone'>;
-  /** How long other servers may use what they remember of keys; 0 where this is the only one. */
+  /** With several servers: how long one may take to store what it wrapped under a key of before, once it was told of the new one. */
   readonly graceMs: number;
-  /** Told after each step. */
-  readonly onProgress?: (state: RotationState) => void;
+  /** Told after each step, and awaited; what it throws ends the rotation there. */
+  readonly onProgress?: (state: RotationState) => void | Promise<void>;
 }
 
 /** Small state that the master key wrapped, by the beginnings of its keys. */
@@ -34,17 +34,18 @@ const versionsAtOnce = 500;
  * What a backup of before wrapped needs the ring of before: make new shares (`mooring keys backup`).
  */
 export async function rotateMaster(services: KeyRotationServices): Promise<void> {
-  const { catalog, keyRing, onProgress } = services;
+  const { catalog, keyRing, committer, onProgress } = services;
   let state = await readRotation(catalog);
   if (state === undefined) {
-    const [newest] = [keyRing.newest];
-    state = await advance(catalog, { key: 'master', step: 'add', next: newest, done: 0, total: 0 });
+    state = await advance(catalog, { key: 'master', step: 'add', next: keyRing.newest, done: 0, total: 0 });
   }
   if (state.step === 'add') {
     // A crash after the ring changed and before the next line: the key is there already.
     if (keyRing.newest === state.next) await keyRing.rotate();
-    state = await advance(catalog, { ...state, step: 'compartments', next: '' });
+    state = await advance(catalog, { ...state, step: 'compartments', next: '', generation: keyRing.newest });
   }
+  // From here on every server wraps under the new key.
+  await tellOthers(services);
   const rewrap = (wrap: Uint8Array) => keyRing.wrap(keyRing.unwrap(wrap));
   while (state.step === 'compartments') {
     const keys = await catalog.compartmentKeys(termOf(state.next as string), keysAtOnce);
@@ -53,12 +54,21 @@ export async function rotateMaster(services: KeyRotationServices): Promise<void>
       wrapped: Buffer.concat(masterWraps(wrapped).map(rewrap)),
     }));
     state = await advance(catalog, nextPage(state, keys, 'states'), { keys: renewed });
-    onProgress?.(state);
+    await onProgress?.(state);
   }
   await rewrapStates(catalog, keyRing, rewrap);
   // A compartment that was made while its page was passed is under the new key already: all keys made since `add` are.
   await keyRing.retire();
   await endRotation(catalog);
+  // They forget what the ring has forgotten.
+  await committer.alone(async () => catalog.announce?.());
+}
+
+/** Resolves when other servers can no longer commit, nor store, what they wrapped under keys of before. */
+async function tellOthers({ catalog, committer, graceMs }: KeyRotationServices): Promise<void> {
+  if (catalog.announce === undefined) return;
+  await committer.alone(() => catalog.announce!());
+  await new Promise((resolve) => setTimeout(resolve, graceMs));
 }
 
 async function rewrapStates(catalog: Catalog, keyRing: KeyRing, rewrap: (wrap: Uint8Array) => Uint8Array) {
@@ -93,9 +103,9 @@ export async function rotateCompartments(services: KeyRotationServices): Promise
     // Alone: a key that is made for a compartment meanwhile, or a seal under way, is committed before or after.
     state = await committer.alone(() => advance(catalog, nextPage(state!, keys, 'rewrap', 0), { keys: doubled }));
     for (const { compartment } of keys) vault.forget(compartment);
-    onProgress?.(state);
+    await onProgress?.(state);
   }
-  await waited(services);
+  if (state.step === 'rewrap') await tellOthers(services);
   while (state.step === 'rewrap') {
     const from = state.next as number;
     const rows = await catalog.versionsByLeaf(from, from + versionsAtOnce);
@@ -111,7 +121,7 @@ export async function rotateCompartments(services: KeyRotationServices): Promise
       { ...state, ...place, done: from + rows.length, total: catalog.head().leafCount },
       { versions },
     );
-    onProgress?.(state);
+    await onProgress?.(state);
   }
   while (state.step === 'drop') {
     const keys = await catalog.compartmentKeys(termOf(state.next as string), keysAtOnce);
@@ -119,7 +129,7 @@ export async function rotateCompartments(services: KeyRotationServices): Promise
       .filter(({ wrapped }) => wrapped.byteLength > masterWrapBytes)
       .map(({ compartment, wrapped }) => ({ compartment, wrapped: wrapped.subarray(0, masterWrapBytes) }));
     state = await advance(catalog, nextPage(state, keys, 'done'), { keys: single });
-    onProgress?.(state);
+    await onProgress?.(state);
   }
   await endRotation(catalog);
 }
@@ -159,8 +169,4 @@ function nextPage(
 
 function termOf(hex: string): Term | undefined {
   return hex === '' ? undefined : Buffer.from(hex, 'hex');
-}
-
-function waited({ graceMs }: KeyRotationServices): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, graceMs));
 }

@@ -25,6 +25,8 @@ interface Reference {
 interface Known {
   readonly resolved: Principal;
   readonly epoch: number;
+  /** Of the index keys that it was searched by. */
+  readonly keys: number | undefined;
   readonly seq: number;
   readonly checkedAt: number;
 }
@@ -54,9 +56,9 @@ export class Memberships {
   /** The principal with all its memberships; the same object as long as they stay the same, at once when they are known. */
   of(principal: Principal): Principal | Promise<Principal> {
     const known = this.#known.get(principal);
-    const { clock, catalog } = this.#services;
+    const { clock, catalog, search } = this.#services;
     const now = clock.now();
-    if (known !== undefined && known.epoch === this.#epoch) {
+    if (known !== undefined && known.epoch === this.#epoch && known.keys === search.blinder.epoch) {
       if (now - known.checkedAt < recheckMs || known.seq === catalog.head().seq) return known.resolved;
     }
     return this.#resolve(principal, known);
@@ -64,6 +66,7 @@ export class Memberships {
 
   async #resolve(principal: Principal, known: Known | undefined): Promise<Principal> {
     const epoch = this.#epoch;
+    const keys = this.#services.search.blinder.epoch;
     const { seq } = this.#services.catalog.head();
     const found = new Set(principal.memberships);
     const { actor } = principal;
@@ -72,12 +75,13 @@ export class Memberships {
     for (const organization of [...found]) await this.#addParents(organization, seq, found);
     await this.#addTeams([actor, ...found], seq, found);
     for (const one of [actor, ...found]) await this.#addIdentifiers(one, seq, found);
+    if (keys !== this.#services.search.blinder.epoch) return this.#resolve(principal, known);
     found.delete(actor);
     const memberships = [...found];
     const before = known?.resolved;
     const isSame = before !== undefined && before.memberships.join() === memberships.join();
     const resolved = isSame ? before : { ...principal, memberships };
-    this.#known.set(principal, { resolved, epoch, seq, checkedAt: this.#services.clock.now() });
+    this.#known.set(principal, { resolved, epoch, keys, seq, checkedAt: this.#services.clock.now() });
     return resolved;
   }
 

@@ -10,6 +10,7 @@ import type { Operation, OperationLevel } from './operations/operation.js';
 import type { Context, FhirRequest, FhirResponse, Method } from './request.js';
 import { routes, type Route } from './routes.js';
 import { withRefusals } from './refusals.js';
+import { steadily } from './search/steady.js';
 import type { FhirServices } from './services.js';
 
 export interface Router {
@@ -43,7 +44,13 @@ export function createRouter(services: FhirServices): Router {
     throw notFound(path, services);
   }
 
-  const handle = withRefusals(services, withBreakGlass(services, route));
+  /** What changes nothing is answered again when keys of the index changed while it searched. */
+  function steadyRoute(request: FhirRequest, context: Context): Promise<FhirResponse> {
+    if (!onlyReads(request)) return route(request, context);
+    return steadily(services.search.blinder, services.refresh, () => route(request, context));
+  }
+
+  const handle = withRefusals(services, withBreakGlass(services, steadyRoute));
 
   async function bundle(request: FhirRequest, context: Context): Promise<FhirResponse> {
     const { resourceType, type, entry = [] } = bodyResource(request, undefined);
@@ -86,6 +93,10 @@ export function createRouter(services: FhirServices): Router {
       return handle(request, { principal: nobody, requestId, baseUrl });
     },
   });
+}
+
+function onlyReads({ method, path }: FhirRequest): boolean {
+  return method === 'GET' || method === 'HEAD' || path.at(-1) === '_search';
 }
 
 function waysByLength(table: readonly Route[]): Way[][] {

@@ -133,6 +133,14 @@ export class FileKeyRing implements KeyRing {
     return count;
   }
 
+  async reload(): Promise<void> {
+    const ring = await readRing(this.file, this.form);
+    if (ring === undefined) throw new KeyUnavailable(`key ring ${this.file} went away`);
+    if (ring.root !== this.#ring.root) throw new KeyUnavailable(`key ring ${this.file} is another one now`);
+    this.#ring = ring;
+    this.#learn(ring);
+  }
+
   async #replace(ring: RingSecret): Promise<void> {
     const text = await this.form.encode(ring);
     await writeAside(this.file, text, (aside) => rename(aside, this.file));

@@ -27,6 +27,9 @@ export interface KeyRing {
    */
   retire(): Promise<number>;
 
+  /** Takes in what another process did to the ring that it shares with this one. */
+  reload(): Promise<void>;
+
   /** Number of the newest master key: the first 4 bytes (big-endian) of what `wrap` gives. */
   readonly newest: number;
 }

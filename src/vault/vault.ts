@@ -37,6 +37,8 @@ export interface VaultServices {
 export class Vault {
   /** Compartment keys in use, by the name's bytes as latin1 text. */
   private readonly keys = new Recent<string, KeyObject>(20_000);
+  /** Grows whenever something is forgotten. */
+  private forgotten = 0;
 
   constructor(private readonly services: VaultServices) {}
 
@@ -97,9 +99,11 @@ export class Vault {
     for (const [name, { key }] of fresh.byName) this.keys.set(name, key);
   }
 
-  /** Forgets a compartment's key, after it was erased or wrapped anew. */
-  forget(compartment: Term): void {
-    this.keys.delete(nameOf(compartment));
+  /** Forgets a compartment's key, after it was erased or wrapped anew; without a name, all of them. */
+  forget(compartment?: Term): void {
+    this.forgotten += 1;
+    if (compartment === undefined) this.keys.clear();
+    else this.keys.delete(nameOf(compartment));
   }
 
   /** The data key out of the first wrap that opens. */
@@ -144,10 +148,12 @@ export class Vault {
   }
 
   private async load(compartment: Term): Promise<KeyObject | undefined> {
+    const { forgotten } = this;
     const wrapped = await this.services.storedKey(compartment);
     if (wrapped === undefined) return undefined;
     const key = this.keyFrom(wrapped.subarray(0, masterWrapBytes));
-    this.keys.set(nameOf(compartment), key);
+    // What was read before something was forgotten may be what was to be forgotten.
+    if (forgotten === this.forgotten) this.keys.set(nameOf(compartment), key);
     return key;
   }
 

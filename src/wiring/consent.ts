@@ -12,6 +12,7 @@ import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
 import { compartmentPlan } from '../fhir/search/compartment.js';
 import type { SearchContext } from '../fhir/search/context.js';
+import { steadily } from '../fhir/search/steady.js';
 import type { Network } from './network.js';
 import type { Storage } from './storage.js';
 
@@ -135,8 +136,10 @@ export async function activeConsents(
   search: SearchContext,
   patientId: string,
 ): Promise<Resource[]> {
-  const plan = compartmentPlan(search, 'Patient', patientId, ['Consent']);
-  const rows = await catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: mostConsents });
+  const rows = await steadily(search.blinder, catalog.refresh?.bind(catalog), () => {
+    const plan = compartmentPlan(search, 'Patient', patientId, ['Consent']);
+    return Promise.resolve(catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: mostConsents }));
+  });
   const consents = await Promise.all(
     rows.map(async (row) => parseJson(Buffer.from(await records.open(row)).toString('utf8')) as unknown as Resource),
   );

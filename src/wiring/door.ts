@@ -19,6 +19,7 @@ import { Memberships } from '../fhir/memberships.js';
 import { rotatingExtractor } from '../fhir/search/rotating-extractor.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import type { SearchParameters } from '../fhir/search/parameters.js';
+import { searchGraceMs } from '../fhir/search/steady.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirConfig, FhirServices } from '../fhir/services.js';
 import type { Vitals } from '../serving/metrics.js';
@@ -113,6 +114,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   const shares = await startSharing(storage, network, consent, search, opened, clock, (error) =>
     reportDefect('sharing', error),
   );
+  const onErased = () => {
+    opened.clear();
+    anchoring.notify();
+  };
   const erasure: ErasureParts = {
     catalog,
     blocks,
@@ -120,11 +125,9 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     records,
     committer,
     clock,
+    ...(storage.server === undefined ? {} : { server: storage.server }),
     tombstone: tombstoneLeaf,
-    onErased() {
-      opened.clear();
-      anchoring.notify();
-    },
+    onErased,
     forgetConsents: async (patientId, consentIds, timeoutMs) => {
       await smart.forgetPatient(patientId);
       const states = await consent.publisher.forget(patientId, consentIds, timeoutMs);
@@ -138,7 +141,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     ...storage,
     committer,
     search,
-    graceMs: 0,
+    graceMs: catalog.announce === undefined ? 0 : searchGraceMs,
     onProblem: (error) => reportDefect('rotation', error),
   });
   await rotations.resume();
@@ -150,10 +153,11 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     shares.sharing.onCommit(drafts);
   };
   const services: FhirServices = {
-    refresh: followOthers({
+    refresh: await followOthers({
       storage,
       consent,
       afterCommit,
+      onErased: onErased,
       notify: anchoring.notify,
       onProblem: (error) => reportDefect('several-servers', error),
     }),

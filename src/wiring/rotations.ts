@@ -1,4 +1,7 @@
-/** Runs rotations of keys beside the requests: one at a time, gone on with after a restart. */
+/**
+ * Runs rotations of keys beside the requests: one at a time, gone on with after a restart. Of several servers one rotates; when it dies, another
+ * goes on.
+ */
 import { parseJson } from '../base/json.js';
 import { fhirError } from '../base/outcome.js';
 import type { Resource } from '../base/resource.js';
@@ -22,7 +25,7 @@ export interface RotationParts {
   readonly records: Records;
   readonly committer: Pick<Committer, 'alone'>;
   readonly search: SearchContext;
-  /** How long other servers may use the keys that they remember; 0 where this is the only one. */
+  /** How long other servers may take over what they began with the keys of before; 0 where this is the only one. */
   readonly graceMs: number;
   readonly onProblem: (error: unknown) => void;
 }
@@ -39,18 +42,25 @@ class RotationStopped extends Error {
   override readonly name = 'RotationStopped';
 }
 
+/** Who of several servers rotates. */
+const lead = 'rotation';
+/** How often a server looks whether the one that rotates has died. */
+const watchMs = 2_000;
+
 export class Rotations {
   private running: Promise<void> | undefined;
+  private watch: NodeJS.Timeout | undefined;
   private isClosed = false;
   private failure: string | undefined;
   private done: RotatedKey | undefined;
 
   constructor(private readonly parts: RotationParts) {}
 
-  /** Goes on with what a stop or a crash left. */
+  /** Goes on with what a stop or a crash left, here or, later, of another server. */
   async resume(): Promise<void> {
-    const state = await readRotation(this.parts.catalog);
-    if (state !== undefined) this.run(state.key);
+    await this.goOn();
+    if (this.parts.catalog.locks === undefined) return;
+    this.watch = setInterval(() => void this.goOn().catch(() => undefined), watchMs).unref();
   }
 
   /** @throws FhirError 409 when one is under way. */
@@ -59,7 +69,9 @@ export class Rotations {
     if (state !== undefined && (this.running !== undefined || state.key !== key)) {
       throw fhirError(409, 'conflict', `The rotation of ${state.key} is under way; one rotation at a time.`);
     }
-    if (this.running !== undefined) throw fhirError(409, 'conflict', 'A rotation is under way; one at a time.');
+    if (this.running !== undefined || !(await this.leads())) {
+      throw fhirError(409, 'conflict', 'A rotation is under way; one at a time.');
+    }
     this.run(key);
   }
 
@@ -75,12 +87,24 @@ export class Rotations {
   /** Resolves when no rotation runs; what is left is gone on with by the next start. */
   async close(): Promise<void> {
     this.isClosed = true;
+    clearInterval(this.watch);
     await this.running;
   }
 
   /** Resolves when the rotation under way has ended. */
   async settled(): Promise<void> {
     await this.running;
+  }
+
+  private async goOn(): Promise<void> {
+    if (this.running !== undefined || this.isClosed) return;
+    const state = await readRotation(this.parts.catalog);
+    if (state === undefined || !(await this.leads())) return;
+    if (this.running === undefined && !this.isClosed) this.run(state.key);
+  }
+
+  private leads(): Promise<boolean> {
+    return this.parts.catalog.locks?.leads(lead) ?? Promise.resolve(true);
   }
 
   private run(key: RotatedKey): void {
@@ -95,15 +119,16 @@ export class Rotations {
         this.failure = (error as Error).name;
         this.parts.onProblem(error);
       })
-      .finally(() => {
+      .finally(async () => {
+        await this.parts.catalog.locks?.release(lead).catch(() => undefined);
         this.running = undefined;
       });
     this.running = rotation;
   }
 
   private rotate(key: RotatedKey): Promise<void> {
-    const onProgress = () => {
-      if (this.isClosed) throw new RotationStopped();
+    const onProgress = async () => {
+      if (this.isClosed || !(await this.leads())) throw new RotationStopped();
     };
     const services = { ...this.parts, onProgress };
     if (key === 'master') return rotateMaster(services);

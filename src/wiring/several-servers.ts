@@ -1,8 +1,13 @@
-/** What servers that share one log tell each other through it: definitions, memberships, consents under way, who anchors. */
+/** What servers that share one log tell each other through it: definitions, memberships, consents under way, keys, erasures, who anchors. */
 import { parseJson } from '../base/json.js';
 import type { Resource } from '../base/resource.js';
+import type { LoggedErasure, News, VersionRow } from '../commit/catalog.js';
 import type { Draft } from '../commit/draft.js';
+import { finishErasures } from '../commit/erase.js';
+import { indexKeysOf } from '../commit/rotate-index.js';
+import { readRotation } from '../commit/rotation.js';
 import { definitionTypes } from '../fhir/packages/compact.js';
+import { KeyUnavailable } from '../vault/key-ring.js';
 import type { Consent } from './consent.js';
 import type { Storage } from './storage.js';
 
@@ -11,6 +16,8 @@ export interface SeveralServersParts {
   readonly consent: Consent;
   /** What a commit of this server's own is told to, before its answer leaves. */
   readonly afterCommit: (drafts: readonly Draft[]) => Promise<void>;
+  /** Something was erased: what is remembered of opened contents is dropped. */
+  readonly onErased: () => void;
   /** The log has grown. */
   readonly notify: () => void;
   readonly onProblem: (error: unknown) => void;
@@ -22,35 +29,67 @@ const consentGraceMs = 30_000;
 /**
  * Makes this server follow the others.
  * @returns what to await before a request is answered; undefined where this server is alone.
+ * @throws KeyUnavailable when the key ring lacks a key that the others use.
  */
-export function followOthers(parts: SeveralServersParts): (() => Promise<void>) | undefined {
-  const { storage, consent, afterCommit, notify, onProblem } = parts;
-  const { catalog, headers } = storage;
+export async function followOthers(parts: SeveralServersParts): Promise<(() => Promise<void>) | undefined> {
+  const { storage, consent, notify } = parts;
+  const { catalog } = storage;
   if (catalog.refresh === undefined || catalog.follow === undefined) return undefined;
-  catalog.follow(async (rows) => {
-    const committed = rows.map((row) => ({ row, header: headers.open(row.resource, row.versionId, row.header) }));
-    const drafts = await Promise.all(
-      committed.map(async ({ row, header }) => {
-        const isOpened = definitionTypes.has(header.resourceType) && !row.isDeleted;
-        return { ...header, ...(isOpened ? { resource: await opened(storage, row) } : {}) };
-      }),
-    );
-    await afterCommit(drafts as unknown as Draft[]).catch(onProblem);
+  catalog.follow(async ({ rows, erasures }) => {
+    // Others announce that keys changed by an entry without versions; after an erasure, keys are to be forgotten.
+    if (rows.length === 0) await useKeysInForce(storage);
+    if (erasures.length > 0) forget(parts, erasures);
+    await tellOf(parts, rows);
     notify();
-    const patients = committed
-      .filter(({ header }) => header.resourceType === 'Consent')
-      .flatMap(({ header }) => header.attributes.patients);
-    // Done already, as a rule. If the other server died between the commit and the chain, this one files what is missing.
-    const look = () =>
-      void Promise.all(patients.map((patient) => consent.publisher.reconcile(patient))).catch(onProblem);
-    if (patients.length > 0) setTimeout(look, consentGraceMs).unref();
   });
+  // What was announced since the storage was opened.
+  await useKeysInForce(storage);
   const refreshCatalog = catalog.refresh.bind(catalog);
   return async () => {
     await Promise.all([refreshCatalog(), consent.publisher.refresh()]);
   };
 }
 
-async function opened({ records }: Storage, row: Parameters<Storage['records']['open']>[0]): Promise<Resource> {
+/** Whatever this server appends from now on is made with the keys of now. */
+async function useKeysInForce({ catalog, keyRing, vault, blinder }: Storage): Promise<void> {
+  await keyRing.reload();
+  const rotation = await readRotation(catalog);
+  if (rotation?.key === 'master' && keyRing.newest < (rotation.generation ?? 0)) {
+    throw new KeyUnavailable(
+      `the key ring of this server lacks master key ${rotation.generation}: servers share one ring`,
+    );
+  }
+  vault.forget();
+  blinder.use(await indexKeysOf(catalog));
+}
+
+/** The other server has told the chain; here, nothing is answered from memory any more. */
+function forget({ storage, onErased, onProblem }: SeveralServersParts, erasures: readonly LoggedErasure[]): void {
+  for (const { compartments } of erasures) for (const compartment of compartments) storage.vault.forget(compartment);
+  onErased();
+  // What this server's own nodes keep, and what it remembers of sealed bytes: noise by now, and deleted beside the requests.
+  void finishErasures(storage).catch(onProblem);
+}
+
+/** Tells this server of what another committed, as of its own commits. */
+async function tellOf({ storage, consent, afterCommit, onProblem }: SeveralServersParts, rows: News['rows']) {
+  const { headers } = storage;
+  const committed = rows.map((row) => ({ row, header: headers.open(row.resource, row.versionId, row.header) }));
+  const drafts = await Promise.all(
+    committed.map(async ({ row, header }) => {
+      const isOpened = definitionTypes.has(header.resourceType) && !row.isDeleted;
+      return { ...header, ...(isOpened ? { resource: await opened(storage, row) } : {}) };
+    }),
+  );
+  await afterCommit(drafts as unknown as Draft[]).catch(onProblem);
+  const patients = committed
+    .filter(({ header }) => header.resourceType === 'Consent')
+    .flatMap(({ header }) => header.attributes.patients);
+  // Done already, as a rule. If the other server died between the commit and the chain, this one files what is missing.
+  const look = () => void Promise.all(patients.map((patient) => consent.publisher.reconcile(patient))).catch(onProblem);
+  if (patients.length > 0) setTimeout(look, consentGraceMs).unref();
+}
+
+async function opened({ records }: Storage, row: VersionRow): Promise<Resource> {
   return parseJson(Buffer.from(await records.open(row)).toString('utf8')) as unknown as Resource;
 }

@@ -8,6 +8,7 @@ import type { Query } from '../fhir/request.js';
 import type { Router } from '../fhir/router.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import { parseSearch } from '../fhir/search/query.js';
+import { steadily } from '../fhir/search/steady.js';
 import type { PatientOnPage } from '../smart/authorization-server/authorize-pages.js';
 import type { PatientDirectory } from '../smart/authorization-server/patient-directory.js';
 import type { Storage } from './storage.js';
@@ -82,8 +83,10 @@ export function personFinder({ catalog, headers }: Pick<Storage, 'catalog' | 'he
   return async (system: string, value: string): Promise<string | undefined> => {
     const found: string[] = [];
     for (const type of ['Patient', 'Practitioner']) {
-      const { plan } = parseSearch(search, type, [['identifier', `${escaped(system)}|${escaped(value)}`]], 'strict');
-      const rows = await catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: 2 });
+      const rows = await steadily(search.blinder, catalog.refresh?.bind(catalog), async () => {
+        const { plan } = parseSearch(search, type, [['identifier', `${escaped(system)}|${escaped(value)}`]], 'strict');
+        return catalog.search({ plan, asOf: catalog.head().seq, order: 'newest', limit: 2 });
+      });
       found.push(...rows.map((row) => `${type}/${headers.open(row.resource, row.versionId, row.header).id}`));
     }
     return found.length === 1 ? found[0] : undefined;

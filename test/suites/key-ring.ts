@@ -53,6 +53,22 @@ export function keyRingSuite(name: string, openRing: (t: TestContext) => Promise
     }
   });
 
+  test(`${name}: what another process did to the ring is taken in on reload, and not before`, async (t) => {
+    const { ring, reopen } = await openRing(t);
+    const key = randomBytes(32);
+    const old = ring.wrap(key);
+    const elsewhere = await reopen();
+    await elsewhere.rotate();
+    const wrapped = elsewhere.wrap(key);
+    assert.throws(() => ring.unwrap(wrapped), KeyUnavailable);
+    await ring.reload();
+    assert.deepEqual(Buffer.from(ring.unwrap(wrapped)), key);
+    assert.equal(ring.newest, elsewhere.newest);
+    await elsewhere.retire();
+    await ring.reload();
+    assert.throws(() => ring.unwrap(old), KeyUnavailable);
+  });
+
   test(`${name}: derived keys depend on the purpose alone, and outlive rotation and restart`, async (t) => {
     const { ring, reopen, another, rotate } = await openRing(t);
     const index = ring.derive('index');

@@ -29,6 +29,8 @@ export interface LogDocument {
   readonly packed?: Binary;
   readonly parts?: number;
   readonly applied?: boolean;
+  /** Entries without versions, of which no other document tells: sequence number and time. */
+  readonly empty?: readonly { readonly s: number; readonly m: number }[];
 }
 
 export interface PartDocument {

@@ -71,9 +71,12 @@ export class MongoLocks implements Locks {
     return true;
   }
 
-  async release(): Promise<void> {
-    for (const { _id } of this.led.values()) await this.giveUp(_id);
-    this.led.clear();
+  async release(name?: string): Promise<void> {
+    for (const [one, { _id }] of [...this.led]) {
+      if (name !== undefined && one !== name) continue;
+      this.led.delete(one);
+      await this.giveUp(_id);
+    }
   }
 
   private async holding<T>(name: string, task: () => Promise<T>): Promise<T> {

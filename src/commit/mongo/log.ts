@@ -63,6 +63,7 @@ export class MongoLog {
     const bytes = Buffer.from(packEntries(entries));
     const parts = bytes.byteLength > partBytes ? Math.ceil(bytes.byteLength / partBytes) : 0;
     const leaves = entries.reduce((sum, entry) => sum + entry.versions.length + (entry.erasure ? 1 : 0), 0);
+    const empty = entries.filter(({ versions, erasure }) => versions.length === 0 && erasure === undefined);
     const document: LogDocument = {
       _id: seqText(head.seq + 1),
       n: entries.length,
@@ -70,6 +71,7 @@ export class MongoLog {
       leafUntil: head.leafCount + leaves,
       time: entries.at(-1)!.time,
       by,
+      ...(empty.length > 0 ? { empty: empty.map(({ seq, time }) => ({ s: seq, m: time })) } : {}),
       ...(parts > 0 ? { parts } : { packed: new Binary(bytes) }),
     };
     // Contents before the document that names them: a crash in between leaves parts that nobody names.

@@ -2,44 +2,33 @@
  * Catalog on MongoDB, or any server that speaks its wire protocol; transactions are not needed. Several server processes write at once.
  *
  * The log decides (log.ts): an append is one document whose `_id` is the next sequence number. Then its entries are applied to the index
- * (applier.ts), and the document is marked; `head()` is the newest marked one. What a server that died has not applied, the next writer does.
+ * (applier.ts), and the document is marked; `head()` is the newest marked one (log-follower.ts).
  *
  * A search of which one query takes longer than 15 seconds, or that follows links over more than `scanLimit` candidates, is too costly.
  */
-import { Recent } from '../../vault/recent.js';
 import type { Term } from '../../base/ids.js';
 import type { Plan } from '../../fhir/search/plan.js';
-import {
-  AppendConflict,
-  type Amendment,
-  type Catalog,
-  type CompartmentKey,
-  type Entry,
-  type Head,
-  type HistoryRequest,
-  type LinkOf,
-  type LoggedErasure,
-  type SearchRequest,
-  type StateValue,
-  type VersionRow,
+import type {
+  Amendment,
+  Catalog,
+  CompartmentKey,
+  Entry,
+  Head,
+  HistoryRequest,
+  LinkOf,
+  LoggedErasure,
+  News,
+  SearchRequest,
+  StateValue,
+  VersionRow,
 } from '../catalog.js';
 import { amend, putState } from './amending.js';
-import { applyAppend } from './applier.js';
 import { allOf, type VersionFilter } from './conditions.js';
-import {
-  bytesOf,
-  linkOf,
-  nameBytes,
-  nameText,
-  rowOf,
-  termText,
-  versionId,
-  type LogDocument,
-  type VersionDocument,
-} from './documents.js';
+import { CurrentVersions } from './current-versions.js';
+import { bytesOf, linkOf, nameBytes, nameText, rowOf, termText, type VersionDocument } from './documents.js';
 import { loggedErasures } from './erasing.js';
 import { exportEntries } from './exporter.js';
-import { emptyHead, headAfter, MongoLog } from './log.js';
+import { LogFollower } from './log-follower.js';
 import { MongoLocks } from './locks.js';
 import { MongoSearcher, rowFields } from './search.js';
 import { guarded, isDuplicate, openMongoStore, type MongoOptions, type MongoStore } from './store.js';
@@ -49,9 +38,6 @@ export interface MongoCatalogOptions extends MongoOptions {
   /** How often a server without requests looks for what others appended; default 250 ms. */
   readonly pollMs?: number;
 }
-
-/** How long another server may take to apply what it appended, before this one does. */
-const patienceMs = 300;
 
 /** @throws CatalogUnavailable when no server answers. */
 export async function openMongoCatalog(options: MongoCatalogOptions): Promise<MongoCatalog> {
@@ -69,106 +55,55 @@ export async function openMongoCatalog(options: MongoCatalogOptions): Promise<Mo
 /** So many resources are looked up one by one, more in one query. */
 const pointLookUps = 16;
 
-/** A version that was current when this catalog had seen `epoch`. */
-interface Remembered {
-  readonly row: VersionRow;
-  readonly epoch: number;
-}
-
 export class MongoCatalog implements Catalog {
   readonly locks: MongoLocks;
-  private readonly log: MongoLog;
+  private readonly log: LogFollower;
+  private readonly currents: CurrentVersions;
   private readonly searcher: MongoSearcher;
-  private newest: Head = emptyHead;
-  /** Grows when others change what may be remembered. */
-  private epoch = 0;
-  private readonly recent = new Recent<string, Remembered>(10_000);
-  private look: Promise<void> = Promise.resolve();
-  private changes: Promise<unknown> = Promise.resolve();
-  private nextLook: Promise<void> | undefined;
-  private lastCheck = 0;
-  private readonly timer: NodeJS.Timeout;
   private isClosed = false;
-  private readonly followers: ((rows: readonly VersionRow[]) => Promise<void>)[] = [];
 
   constructor(
     private readonly store: MongoStore,
     scanLimit: number,
     pollMs: number,
   ) {
-    this.log = new MongoLog(store);
+    this.log = new LogFollower(store, pollMs, () => this.currents.forgetAll());
+    this.currents = new CurrentVersions(store, () => this.log.head);
     this.locks = new MongoLocks(store);
     this.searcher = new MongoSearcher(store, scanLimit);
-    this.timer = setInterval(() => {
-      if (performance.now() - this.lastCheck > pollMs) void this.refresh().catch(() => undefined);
-    }, pollMs).unref();
   }
 
-  /** Finds the head, and finishes what a server that died had not. Called once, by openMongoCatalog. */
-  async start(): Promise<void> {
-    const newest = await this.log.newest();
-    if (newest === undefined) return;
-    if (newest.applied) this.newest = headAfter(newest);
-    else {
-      const before = { seq: Number(newest._id) - 1, leafCount: newest.leafFrom, time: 0 };
-      this.newest = before;
-      await this.finish(newest);
-    }
-    await this.catchUp(true);
+  /** Called once, by openMongoCatalog. */
+  start(): Promise<void> {
+    return this.log.start();
   }
 
   head(): Head {
-    return this.newest;
+    return this.log.head;
   }
 
-  /**
-   * Learns what other servers have appended, so that `head()` covers everything that anyone was told of before this call.
-   * Calls at the same time share one look.
-   */
   refresh(): Promise<void> {
-    // A look that began before this call may have missed what was appended since: one more waits behind it, for all who come meanwhile.
-    this.nextLook ??= this.look.then(() => {
-      this.nextLook = undefined;
-      const look = this.catchUp(false);
-      this.look = look.catch(() => undefined);
-      return look;
-    });
-    return this.nextLook;
+    return this.log.refresh();
   }
 
-  follow(listener: (rows: readonly VersionRow[]) => Promise<void>): void {
-    this.followers.push(listener);
+  follow(listener: (news: News) => Promise<void>): void {
+    this.log.follow(listener);
+  }
+
+  announce(): Promise<void> {
+    return this.log.announce();
   }
 
   async append(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
-    const head = this.newest;
-    if (entries.some(({ seq }, index) => seq !== head.seq + 1 + index)) {
-      throw new AppendConflict(`entry ${entries[0]!.seq} cannot follow entry ${head.seq}`);
-    }
-    let document: LogDocument;
-    try {
-      // The commit point.
-      document = await this.log.append(entries, head);
-    } catch (error) {
-      await this.catchUp(true).catch(() => undefined);
-      throw error;
-    }
-    await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
-    for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(nameText(resource));
-    if (entries.some(({ erasure }) => erasure !== undefined)) this.forget();
-    // Others may have gone on already.
-    if (this.newest.seq < head.seq + entries.length) this.newest = headAfter(document);
+    await this.log.append(entries, () => {
+      for (const { versions } of entries) for (const { resource } of versions) this.currents.forget(resource);
+      if (entries.some(({ erasure }) => erasure !== undefined)) this.currents.forgetAll();
+    });
   }
 
-  async current(resource: Term, asOf: number): Promise<VersionRow | undefined> {
-    const name = nameText(resource);
-    const known = this.recent.get(name);
-    if (known !== undefined && known.epoch === this.epoch && known.row.seq <= asOf) return known.row;
-    const { epoch, newest } = this;
-    const row = await this.find(name, asOf, known?.row.versionId ?? 1);
-    if (row !== undefined && asOf >= newest.seq && newest === this.newest) this.recent.set(name, { row, epoch });
-    return row;
+  current(resource: Term, asOf: number): Promise<VersionRow | undefined> {
+    return this.currents.get(resource, asOf);
   }
 
   async currentOf(resources: readonly Term[], asOf: number): Promise<VersionRow[]> {
@@ -180,8 +115,8 @@ export class MongoCatalog implements Catalog {
   }
 
   async version(resource: Term, number: number): Promise<VersionRow | undefined> {
-    const document = await this.get(versionId(nameText(resource), number));
-    return document === undefined || document.l < 0 || document.s > this.newest.seq ? undefined : rowOf(document);
+    const document = await this.currents.document(nameText(resource), number);
+    return document === undefined || document.l < 0 || document.s > this.head().seq ? undefined : rowOf(document);
   }
 
   async history({ resource, type, asOf, since, before, limit }: HistoryRequest): Promise<VersionRow[]> {
@@ -241,9 +176,9 @@ export class MongoCatalog implements Catalog {
 
   async amend(amendment: Amendment): Promise<void> {
     try {
-      await this.retried(() => amend(this.store, amendment, (task) => this.inTurn(task)));
+      await this.retried(() => amend(this.store, amendment, (task) => this.log.inTurn(task)));
     } finally {
-      this.forget();
+      this.currents.forgetAll();
     }
   }
 
@@ -273,7 +208,7 @@ export class MongoCatalog implements Catalog {
   }
 
   entries(from: number, until: number): AsyncIterable<Entry> {
-    return exportEntries(this.store, from, Math.min(until, this.newest.seq + 1));
+    return exportEntries(this.store, from, Math.min(until, this.head().seq + 1));
   }
 
   async size(): Promise<{ versions: number; terms: number; sizeBytes: number }> {
@@ -281,7 +216,7 @@ export class MongoCatalog implements Catalog {
       this.store.version.find({ t: { $exists: true } }, { projection: { t: 1 }, limit: 1_000 }).toArray(),
     );
     const terms = sample.reduce((sum, { t = [] }) => sum + t.length, 0);
-    const versions = this.newest.leafCount;
+    const versions = this.head().leafCount;
     const stats = await guarded(() => this.store.db.stats());
     const { storageSize = 0, indexSize = 0 } = stats as { storageSize?: number; indexSize?: number };
     const isAll = sample.length < 1_000;
@@ -295,100 +230,9 @@ export class MongoCatalog implements Catalog {
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
-    clearInterval(this.timer);
-    await this.look;
+    await this.log.close();
     await this.locks.release().catch(() => undefined);
     await this.store.client.close();
-  }
-
-  /** Goes on in the log as far as it is applied. @param isWriter waits for, or does, what is not applied yet. */
-  private async catchUp(isWriter: boolean): Promise<void> {
-    const startedAt = performance.now();
-    for (;;) {
-      this.lastCheck = performance.now();
-      const head = this.newest;
-      const next = await this.log.next(head);
-      if (next === undefined) return;
-      if (next.applied) {
-        await this.tellFollowers(next);
-        // Meanwhile this server itself may have appended it.
-        if (this.newest === head) {
-          this.newest = headAfter(next);
-          this.forget();
-        }
-      } else if (performance.now() - startedAt > patienceMs) {
-        await this.finish(next);
-      } else if (isWriter || this.isLate(next)) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      } else return;
-    }
-  }
-
-  private readonly seenAt = { id: '', at: 0 };
-
-  /** True when what a reader found unapplied has been so for a while: its server may have died. */
-  private isLate({ _id }: LogDocument): boolean {
-    if (this.seenAt.id !== _id) Object.assign(this.seenAt, { id: _id, at: performance.now() });
-    return performance.now() - this.seenAt.at > 10 * patienceMs;
-  }
-
-  /** Applies what another server appended. */
-  private async finish(document: LogDocument): Promise<void> {
-    const entries = await this.log.entries(document);
-    if (entries !== undefined) await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
-  }
-
-  /**
-   * What changes versions that are there goes one after the other: MongoDB changes fields of a document, but some servers of its protocol read and
-   * write whole documents, and would lose one of two changes at once.
-   */
-  private inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.changes.then(task);
-    this.changes = result.catch(() => undefined);
-    return result;
-  }
-
-  /** Listeners know of an append before `head()` covers it. */
-  private async tellFollowers({ by, leafFrom, leafUntil }: LogDocument): Promise<void> {
-    if (this.followers.length === 0 || this.log.isOwn(by) || leafFrom === leafUntil) return;
-    const filter: VersionFilter = { l: { $gte: leafFrom, $lt: leafUntil }, r: { $exists: true } };
-    const rows = await this.rows(filter, 1, Infinity);
-    for (const listener of this.followers) await listener(rows);
-  }
-
-  private forget(): void {
-    this.epoch += 1;
-  }
-
-  /** The newest version known at `asOf`: looked up number by number, with doubling steps, from a number that may exist. */
-  private async find(name: string, asOf: number, hint: number): Promise<VersionRow | undefined> {
-    let known: VersionDocument | undefined;
-    let number = Math.max(1, hint);
-    let step = 1;
-    for (;;) {
-      const [here, next] = await Promise.all([
-        this.get(versionId(name, number)),
-        this.get(versionId(name, number + step)),
-      ]);
-      if (next !== undefined && isVisible(next, asOf)) {
-        known = next;
-        number += step;
-        step *= 2;
-      } else if (step > 1) step = 1;
-      else {
-        known = here;
-        break;
-      }
-    }
-    while (number > 1 && (known === undefined || known.l < 0 || !isVisible(known, asOf))) {
-      number -= 1;
-      known = await this.get(versionId(name, number));
-    }
-    return known === undefined || known.l < 0 || !isVisible(known, asOf) ? undefined : rowOf(known);
-  }
-
-  private get(_id: string): Promise<VersionDocument | undefined> {
-    return guarded(async () => (await this.store.version.findOne({ _id }, { projection: rowFields })) ?? undefined);
   }
 
   private rows(filter: VersionFilter, order: 1 | -1, limit: number): Promise<VersionRow[]> {
@@ -400,7 +244,7 @@ export class MongoCatalog implements Catalog {
 
   /** Every place once: while an erasure is applied, a version may stand beside its place. */
   private async places(from: number, until: number, projection: object): Promise<VersionDocument[]> {
-    const end = Math.min(until, this.newest.leafCount);
+    const end = Math.min(until, this.head().leafCount);
     const filter = allOf([{ l: { $gte: Math.max(0, from), $lt: end } }]);
     const found = await guarded(() => this.store.version.find(filter, { projection }).sort({ l: 1 }).toArray());
     const byLeaf = new Map<number, VersionDocument>();
@@ -418,8 +262,4 @@ export class MongoCatalog implements Catalog {
       await work();
     }
   }
-}
-
-function isVisible({ s }: VersionDocument, asOf: number): boolean {
-  return s <= asOf;
 }
