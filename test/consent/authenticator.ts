@@ -46,6 +46,18 @@ export class Authenticator {
     return { clientDataJSON, authenticatorData, signature: sign('sha256', signed, this.#key) };
   }
 
+  /** The same as a page sends it on: `JSON.stringify(credential)`. */
+  json(challenge: Uint8Array, changes: AssertionChanges = {}): string {
+    const { clientDataJSON, authenticatorData, signature } = this.assert(challenge, changes);
+    const text = (bytes: Buffer) => bytes.toString('base64url');
+    const response = {
+      clientDataJSON: text(clientDataJSON),
+      authenticatorData: text(authenticatorData),
+      signature: text(signature),
+    };
+    return JSON.stringify({ id: this.id, rawId: this.id, type: 'public-key', response });
+  }
+
   /** The same as the contract takes it. */
   sign(challenge: Uint8Array, changes: AssertionChanges = {}): PasskeySignature {
     const { clientDataJSON, authenticatorData, signature } = this.assert(challenge, changes);
