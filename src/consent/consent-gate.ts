@@ -16,7 +16,7 @@ import {
   type RecordAttributes,
 } from './gate.js';
 import { type Claims, claimEdges, claimsOf, groupClaims } from './claims.js';
-import type { PendingChanges, PolicyContents } from './pending-changes.js';
+import type { Pending, PendingChanges, PolicyContents } from './pending-changes.js';
 import { type PolicySummary, summarizePolicies } from './policy-summary.js';
 import { referenceTerm } from './terms.js';
 import { RegistryFollower } from './registry-follower.js';
@@ -212,7 +212,7 @@ class ContractGate implements RunningConsentGate {
     const patient = blinder.pseudonym(patientId);
     const pending = changes.pendingOf(patient);
     // A filing is about to be mined: better to wait for it than to answer without. A revocation takes effect at once.
-    if (pending !== undefined && pending.filed.length > 0 && pending.withdrawn.length === 0) {
+    if (pending?.awaits === 'chain' && pending.filed.length > 0 && pending.withdrawn.length === 0) {
       await changes.settled(patient, this.#options.pendingWaitMs ?? 1_000);
     }
     for (let attempt = 1; ; attempt += 1) {
@@ -300,9 +300,9 @@ function sameFilings(before: readonly (readonly [number, Hex])[], now: ReadonlyM
   return before.length === (now?.size ?? 0) && before.every(([index, hash]) => now?.get(index) === hash);
 }
 
-type Pending = NonNullable<ReturnType<PendingChanges['pendingOf']>>;
+type Shown = Pick<Pending, 'withdrawn' | 'filed'>;
 
-function samePending(before: Pending, now: Pending = { withdrawn: [], filed: [] }): boolean {
+function samePending(before: Shown, now: Shown = { withdrawn: [], filed: [] }): boolean {
   return (
     before.withdrawn.length === now.withdrawn.length &&
     before.filed.length === now.filed.length &&

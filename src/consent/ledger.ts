@@ -5,7 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Hex } from '../chain/chain.js';
+import type { AccountSignature } from '../chain/passkey-signature.js';
 import type { Catalog } from '../commit/catalog.js';
+
+/** A signature by the patient's own key over `File`, for the index that `accountOf` tells; `deadline` in seconds since 1970. */
+export type FilingSignature = AccountSignature & { readonly index: number; readonly deadline: number };
 
 /** One policy of one version of a Consent. */
 export interface Filing {
@@ -21,9 +25,9 @@ export interface Filing {
   /** Index on the chain, from when the filing is signed. */
   index?: number;
   /** Signature of the patient's own key over the filing, where she gave one. */
-  signature?: { readonly r: Hex; readonly vs: Hex; readonly index: number; readonly deadline: number };
+  signature?: FilingSignature;
   /** The same for the revocation. */
-  revocation?: { readonly r: Hex; readonly vs: Hex };
+  revocation?: AccountSignature;
 }
 
 /** A transaction that was signed, stored, and then sent. */

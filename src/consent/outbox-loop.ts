@@ -6,26 +6,19 @@
  */
 import type { Clock } from '../base/clock.js';
 import { decodeBoolean } from '../chain/anchor-log.js';
-import { CallReverted, type Chain, type ChainReceipt, ChainUnavailable, type Hex } from '../chain/chain.js';
-import {
-  decodeAccount,
-  encodeAccountOf,
-  encodeFile,
-  encodeIsActive,
-  encodeRevoke,
-  signFiling,
-  signRevocation,
-} from '../chain/consent-registry.js';
+import { CallReverted, type Chain, type ChainReceipt, type Hex } from '../chain/chain.js';
+import { encodeIsActive } from '../chain/consent-registry.js';
 import type { Catalog } from '../commit/catalog.js';
-import type { KeyRing } from '../vault/key-ring.js';
-import type { Filing, Ledger, SentTransaction } from './ledger.js';
-import { type PatientKeys, createPatientKeys } from './patient-keys.js';
+import type { AccountKeys } from './account-keys.js';
+import { FilingSteps, type Step } from './filing-steps.js';
+import type { Ledger, SentTransaction } from './ledger.js';
+import { OutboxSender, type Outcome } from './outbox-sender.js';
 
 export interface OutboxLoopOptions {
   readonly chain: Pick<Chain, 'chainId' | 'call' | 'head' | 'sign' | 'nextNonce' | 'send' | 'receipt'>;
   readonly registry: Hex;
-  readonly state: Pick<Catalog, 'getState' | 'putState' | 'locks'>;
-  readonly ring: Pick<KeyRing, 'wrap' | 'unwrap'>;
+  readonly state: Pick<Catalog, 'locks'>;
+  readonly accounts: AccountKeys;
   readonly clock: Clock;
   /** Blocks, the one that has the transaction included, after which it counts as mined; default 1. Until then it is pending. */
   readonly confirmations?: number;
@@ -39,45 +32,36 @@ export interface OutboxHooks {
   mined(): Promise<void>;
 }
 
-/** What is to be sent for one filing, as it stood when it was looked at. */
-interface Step {
-  readonly patient: Hex;
-  readonly filing: Filing;
-  readonly kind: 'file' | 'revoke';
-}
-
-/** A call that is not about a consent. */
-interface Call {
-  readonly to: Hex;
-  readonly data: Hex;
-  readonly resolve: (receipt: ChainReceipt) => void;
-  readonly reject: (problem: unknown) => void;
-}
-
 type Signed = Step & { readonly index: number; readonly transaction: SentTransaction };
-type Outcome = 'mined' | 'reverted' | 'lost';
 
 /** Patients served in one round: their transactions travel together. */
 const ROUND = 32;
-const DEADLINE_S = 86_400;
 const MAX_PAUSE_MS = 5_000;
 
 export class OutboxLoop {
   readonly #options: OutboxLoopOptions;
   readonly #ledger: Ledger;
   readonly #hooks: OutboxHooks;
-  readonly #keys: PatientKeys;
+  readonly #steps: FilingSteps;
+  readonly #sender: OutboxSender;
+  /** Patients of whom only signatures of their own keys are missing: there is nothing to do until one comes. */
+  readonly #waiting = new Set<Hex>();
   #running: Promise<void> | undefined;
   #isClosed = false;
-  #endPause: () => void = () => undefined;
-  readonly #calls: Call[] = [];
 
   constructor(options: OutboxLoopOptions, ledger: Ledger, hooks: OutboxHooks) {
     this.#options = options;
     this.#ledger = ledger;
     this.#hooks = hooks;
-    ledger.listener = hooks;
-    this.#keys = createPatientKeys(options.state, options.ring);
+    this.#steps = new FilingSteps(options);
+    this.#sender = new OutboxSender(options);
+    // Another server may have brought a signature, or changed a key.
+    const changed = (patient: Hex) => {
+      this.#steps.lookAgain();
+      this.#waiting.delete(patient);
+      hooks.changed(patient);
+    };
+    ledger.listener = { changed, mined: () => hooks.mined() };
   }
 
   /**
@@ -85,20 +69,24 @@ export class OutboxLoop {
    * @throws CallReverted when the contract refuses; ChainUnavailable.
    */
   submit(to: Hex, data: Hex): Promise<ChainReceipt> {
-    return new Promise((resolve, reject) => {
-      this.#calls.push({ to, data, resolve, reject });
-      this.#endPause();
-      this.wake();
-    });
+    const receipt = this.#sender.submit(to, data);
+    this.wake();
+    return receipt;
   }
 
-  /** Starts the loop when there is work and it is not running. */
-  wake(): void {
+  /** Starts the loop when there is work and it is not running. @param patient of whom something changed: she is looked at again. */
+  wake(patient?: Hex): void {
+    if (patient !== undefined) this.#waiting.delete(patient);
     if (this.#isClosed || this.#running !== undefined || !this.#hasWork()) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       this.wake();
     });
+  }
+
+  /** Everything that is left to do for the patient waits for signatures of her own key. */
+  isWaiting(patient: Hex): boolean {
+    return this.#waiting.has(patient);
   }
 
   /** Sees what other servers have filed, and what has been mined of it. */
@@ -110,7 +98,7 @@ export class OutboxLoop {
   /** Ends after the step at hand; what is left is done after the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#endPause();
+    this.#sender.close();
     await this.#running?.catch(() => undefined);
   }
 
@@ -123,15 +111,15 @@ export class OutboxLoop {
         pauseMs = 100;
       } catch (problem) {
         this.#options.onProblem?.(problem as Error);
-        await this.#pause(pauseMs);
+        await this.#sender.pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
       }
     }
   }
 
   async #step(): Promise<void> {
-    if (this.#ledger.sent.length === 0) await this.#sendCalls();
-    if (this.#ledger.work.length > 0) await this.#round();
+    if (this.#ledger.sent.length === 0) await this.#sender.sendCalls();
+    if (this.#isNeeded()) await this.#round();
   }
 
   /** Servers that share the relay's key send one after the other; first this one takes over what another has sent or left. */
@@ -141,40 +129,11 @@ export class OutboxLoop {
   }
 
   #hasWork(): boolean {
-    return this.#ledger.work.length + this.#calls.length > 0;
+    return this.#sender.hasCalls || this.#isNeeded();
   }
 
-  async #sendCalls(): Promise<void> {
-    const { chain } = this.#options;
-    for (const call of this.#calls.splice(0)) {
-      try {
-        const { raw, txHash } = await chain.sign(call.to, call.data, await chain.nextNonce());
-        await chain.send(raw);
-        call.resolve(await this.#mined(txHash));
-      } catch (problem) {
-        call.reject(problem);
-      }
-    }
-  }
-
-  async #mined(txHash: Hex): Promise<ChainReceipt> {
-    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 1_000)) {
-      const receipt = await this.#options.chain.receipt(txHash);
-      if (receipt?.status === 'reverted') throw new CallReverted('the transaction was reverted', '0x');
-      if (receipt !== undefined) return receipt;
-      if (this.#isClosed) throw new ChainUnavailable('closing');
-      await this.#pause(waitMs);
-    }
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  #isNeeded(): boolean {
+    return this.#ledger.sent.length > 0 || this.#ledger.work.some((patient) => !this.#waiting.has(patient));
   }
 
   async #round(): Promise<void> {
@@ -184,29 +143,30 @@ export class OutboxLoop {
       await this.#ledger.inTurn(() => this.#store(signed));
     }
     const { sent } = this.#ledger;
-    if (sent.length === 0) {
-      // Only signatures of patients with keys of their own are missing: looked at again after a pause.
-      if (this.#ledger.work.length > 0) throw new Error('revocations wait for the signatures of their patients');
-      return;
-    }
-    for (const { raw } of sent) await this.#send(raw);
-    const outcomes = await Promise.all(sent.map((one) => this.#outcome(one)));
+    if (sent.length === 0) return;
+    for (const { raw } of sent) await this.#sender.send(raw);
+    const outcomes = await Promise.all(sent.map((one) => this.#sender.outcome(one)));
     if (outcomes.includes('mined')) await this.#hooks.mined();
     await this.#ledger.inTurn(() => this.#settle(sent, outcomes));
   }
 
-  /** The next step of each of the first patients; those who need none are done. */
+  /** The next step of each of the first patients; those who need none are done, or wait for signatures. */
   async #nextSteps(): Promise<Step[]> {
     const steps: Step[] = [];
     const idle: Hex[] = [];
-    for (const patient of this.#ledger.work.slice(0, ROUND)) {
+    const patients = this.#ledger.work.filter((patient) => !this.#waiting.has(patient));
+    for (const patient of patients.slice(0, ROUND)) {
       const filings = await this.#ledger.load(patient);
-      const filing = nextFiling(filings);
-      if (filing === undefined) {
-        await this.#ledger.save(patient);
-        if (!filings.some(isUnsigned)) idle.push(patient);
-      } else {
+      const filing = this.#steps.next(filings);
+      if (filing !== undefined) {
         steps.push({ patient, filing, kind: filing.wanted === 'active' ? 'file' : 'revoke' });
+        continue;
+      }
+      await this.#ledger.save(patient);
+      if (!filings.some((one) => this.#steps.isUnsigned(one))) idle.push(patient);
+      else {
+        this.#waiting.add(patient);
+        this.#hooks.changed(patient);
       }
     }
     if (idle.length > 0) await this.#release(idle);
@@ -219,7 +179,9 @@ export class OutboxLoop {
     let problem: CallReverted | undefined;
     let nonce: number | undefined;
     for (const step of steps) {
-      const { data, index } = await this.#calldata(step);
+      const call = await this.#steps.calldata(step);
+      if (call === undefined) continue;
+      const { data, index } = call;
       nonce ??= await chain.nextNonce();
       try {
         const transaction = await chain.sign(registry, data, nonce);
@@ -236,33 +198,25 @@ export class OutboxLoop {
     return signed;
   }
 
-  async #calldata({ patient, filing, kind }: Step): Promise<{ data: Hex; index: number }> {
-    const { chain, registry, clock } = this.#options;
-    const domain = { chainId: chain.chainId, contract: registry };
-    const { policy } = filing;
-    if (kind === 'revoke') {
-      const revocation = { patient, policy, index: filing.index as number };
-      const given = filing.revocation ?? signRevocation(await this.#keys.keyOf(patient), domain, revocation);
-      return { data: encodeRevoke(revocation, given), index: revocation.index };
-    }
-    const { filings: index } = decodeAccount(await chain.call(registry, encodeAccountOf(patient)));
-    const deadline = filing.signature?.deadline ?? Math.floor(clock.now() / 1000) + DEADLINE_S;
-    const given =
-      filing.signature ?? signFiling(await this.#keys.keyOf(patient), domain, { patient, policy, index, deadline });
-    return { data: encodeFile({ patient, policy, deadline }, given), index };
-  }
-
-  /** The contract would refuse: a revocation of what is not active is done; anything else stays pending and is tried again. */
+  /**
+   * The contract would refuse. A revocation of what is not active is done; a signature of the patient's own key that does not hold any more
+   * (another statement took its index, its time is over) is asked for again; anything else stays pending and is tried again.
+   */
   async #refused({ patient, filing, kind }: Step, problem: CallReverted): Promise<void> {
     this.#options.onProblem?.(problem);
-    if (kind !== 'revoke' || !problem.message.startsWith('ConsentRegistryNotActive')) return;
     const { chain, registry } = this.#options;
-    const named = { patient, index: filing.index as number, policy: filing.policy };
-    // The wrong key is refused alike: then the policy is still active.
-    if (decodeBoolean(await chain.call(registry, encodeIsActive(named)))) return;
+    const isDone =
+      kind === 'revoke' &&
+      problem.message.startsWith('ConsentRegistryNotActive') &&
+      // The wrong key is refused alike: then the policy is still active.
+      !decodeBoolean(
+        await chain.call(registry, encodeIsActive({ patient, index: filing.index as number, policy: filing.policy })),
+      );
     await this.#ledger.inTurn(async () => {
       const filings = await this.#ledger.load(patient);
-      filings.splice(filings.indexOf(filing), 1);
+      if (isDone) filings.splice(filings.indexOf(filing), 1);
+      else if (kind === 'file') delete filing.signature;
+      else delete filing.revocation;
       await this.#ledger.save(patient);
     });
   }
@@ -281,42 +235,6 @@ export class OutboxLoop {
     await this.#ledger.saveSent(kept);
   }
 
-  /** @returns false when the node refuses it: another transaction took its nonce, or it was mined already. */
-  async #send(raw: Hex): Promise<boolean> {
-    try {
-      await this.#options.chain.send(raw);
-      return true;
-    } catch (problem) {
-      if (problem instanceof ChainUnavailable) throw problem;
-      return false;
-    }
-  }
-
-  async #outcome({ raw, txHash }: SentTransaction): Promise<Outcome> {
-    const { chain } = this.#options;
-    for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 1_000)) {
-      const receipt = await chain.receipt(txHash);
-      if (receipt !== undefined && (await this.#isDeepEnough(receipt.blockNumber))) {
-        return receipt.status === 'success' ? 'mined' : 'reverted';
-      }
-      // A node may forget what waits in its pool; sending the same again is no error.
-      if (
-        receipt === undefined &&
-        waitMs === 1_000 &&
-        !(await this.#send(raw)) &&
-        (await chain.receipt(txHash)) === undefined
-      )
-        return 'lost';
-      if (this.#isClosed) throw new ChainUnavailable('closing');
-      await this.#pause(waitMs);
-    }
-  }
-
-  async #isDeepEnough(blockNumber: number): Promise<boolean> {
-    const { chain, confirmations = 1 } = this.#options;
-    return confirmations === 1 || (await chain.head()).number >= blockNumber + confirmations - 1;
-  }
-
   async #settle(sent: readonly SentTransaction[], outcomes: readonly Outcome[]): Promise<void> {
     const done: Hex[] = [];
     for (const [i, { patient, policy, kind }] of sent.entries()) {
@@ -329,7 +247,8 @@ export class OutboxLoop {
       else if (isMined) filings.splice(filings.indexOf(filing), 1);
       else filing.status = 'active';
       await this.#ledger.save(patient);
-      if (nextFiling(filings) === undefined && !filings.some(isUnsigned)) done.push(patient);
+      const isIdle = this.#steps.next(filings) === undefined && !filings.some((one) => this.#steps.isUnsigned(one));
+      if (isIdle) done.push(patient);
       else this.#hooks.changed(patient);
     }
     await this.#ledger.saveSent([]);
@@ -340,18 +259,4 @@ export class OutboxLoop {
     await this.#ledger.finish(patients);
     for (const patient of patients) this.#hooks.changed(patient);
   }
-}
-
-/** Drops what need not be sent at all, and finds what is next: filings before revocations, so that nobody stands without either. */
-function nextFiling(filings: Filing[]): Filing | undefined {
-  for (const filing of filings.filter(({ wanted, status }) => wanted === 'revoked' && status === 'queued')) {
-    filings.splice(filings.indexOf(filing), 1);
-  }
-  const open = filings.filter((one) => (one.wanted === 'revoked' || one.status !== 'active') && !isUnsigned(one));
-  return open.find(({ wanted }) => wanted === 'active') ?? open[0];
-}
-
-/** The patient filed it with a key of her own, and has not signed its revocation: it stays pending, which denies. */
-function isUnsigned({ wanted, status, signature, revocation }: Filing): boolean {
-  return wanted === 'revoked' && status === 'active' && signature !== undefined && revocation === undefined;
 }
