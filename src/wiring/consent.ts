@@ -6,20 +6,25 @@ import type { Resource } from '../base/resource.js';
 import type { Config } from '../config.js';
 import { type Blinder, createBlinder } from '../consent/blinder.js';
 import { type RunningConsentGate, startConsentGate } from '../consent/consent-gate.js';
+import { AccountDesk } from '../consent/account-desk.js';
 import { EmergencyDesk } from '../consent/emergency-desk.js';
 import { ConsentDesk } from '../consent/desk.js';
 import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
+import { SigningDesk } from '../consent/signing-desk.js';
 import { compartmentPlan } from '../fhir/search/compartment.js';
 import type { SearchContext } from '../fhir/search/context.js';
 import { steadily } from '../fhir/search/steady.js';
 import type { Network } from './network.js';
+import { namesOf } from './smart.js';
 import type { Storage } from './storage.js';
 
 export interface Consent {
   readonly gate: RunningConsentGate;
   readonly publisher: ConsentPublisher;
   readonly desk: ConsentDesk;
+  readonly accounts: AccountDesk;
+  readonly signing: SigningDesk;
   /** Absent where the operator names no roles. */
   readonly emergencies?: EmergencyDesk;
   close(): Promise<void>;
@@ -63,9 +68,18 @@ export async function startConsent(
     maxStalenessMs: config.consent.maxStalenessMs,
   });
   const emergencies = await startEmergencies(config, network, { blinder, clock, gate, publisher });
+  const accounts = new AccountDesk({
+    ...shared,
+    accounts: publisher.accounts,
+    gate,
+    publisher,
+    isTrustedOrigin: trustedOrigins(config, search.baseUrl),
+  });
   return {
     gate,
     publisher,
+    accounts,
+    signing: new SigningDesk({ ...shared, publisher, accounts }),
     ...(emergencies === undefined ? {} : { emergencies }),
     desk: new ConsentDesk({
       gate,
@@ -82,6 +96,12 @@ export async function startConsent(
       await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
     },
   };
+}
+
+/** Pages of these origins may ask for a passkey's signature: our own, by every name, and those that may read our answers. */
+function trustedOrigins({ fhir: { allowedOrigins } }: Config, baseUrl: string): (origin: string) => boolean {
+  const known = new Set([...namesOf(baseUrl).map((name) => new URL(name).origin), ...allowedOrigins]);
+  return (origin) => known.has('*') || known.has(origin);
 }
 
 /** Sees to it that the network names the operator's roles. */

@@ -193,7 +193,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       erasure,
       rotations,
       reindexing: { reindexer, late: indexing.late },
-      consent: { desk: consent.desk, memberships, emergencies: consent.emergencies },
+      consent: { ...consent, memberships },
       sharing: shares,
       launches: launchDesk(config, smart, clock),
     }),

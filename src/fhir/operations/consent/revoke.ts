@@ -72,11 +72,13 @@ export function revokeOperations(desk: ConsentDesk): Operation[] {
   ];
 }
 
-async function stateParts(desk: ConsentDesk, id: string) {
-  const { state, policy, index } = await desk.stateOf(id);
+/** How far a Consent has come on the chain; `needsSignature`: it waits for the patient's own key (`$sign`). */
+export async function stateParts(desk: ConsentDesk, id: string) {
+  const { state, policy, index, needsSignature } = await desk.stateOf(id);
   return [
     { name: 'state', valueCode: state },
     ...(policy === undefined ? [] : [{ name: 'policy', valueString: policy }]),
     ...(index === undefined ? [] : [{ name: 'policyIndex', valueUnsignedInt: index }]),
+    ...(needsSignature === undefined ? [] : [{ name: 'needsSignature', valueBoolean: needsSignature }]),
   ];
 }
