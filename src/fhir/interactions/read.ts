@@ -10,7 +10,7 @@ import { shapeOf, shaped } from '../summary/shape.js';
 import { unknown } from '../write/targets.js';
 import { instanceOf, versionIdOf, type Interaction } from './interaction.js';
 import { nativeIfWanted } from './native.js';
-import { release } from './release.js';
+import { beginRelease, onceRecorded } from './release.js';
 
 export const read: Interaction = async (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
@@ -21,12 +21,14 @@ export const read: Interaction = async (services, request, context, parameters) 
   }
   const found = services.catalog.current(services.names.resource(type, id), services.catalog.head().seq);
   const row = found instanceof Promise ? await found : found;
-  if (row === undefined || !(await release(services, context, 'read', row))) throw unknown(type, id);
-  if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
-  return nativeIfWanted(
-    request,
-    shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row, context.principal)),
-  );
+  if (row === undefined) throw unknown(type, id);
+  const { permit, recorded } = await beginRelease(services, context, 'read', row);
+  return onceRecorded(recorded, async () => {
+    if (!permit) throw unknown(type, id);
+    if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
+    const answer = await notModifiedOr(services, request, row, context.principal);
+    return nativeIfWanted(request, shaped(services, shapeOf(request.query), answer));
+  });
 };
 
 /** The version, or 304 when the client has it already. */

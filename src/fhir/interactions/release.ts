@@ -23,10 +23,43 @@ export async function release(
   row: VersionRow,
   action: ConsentAction = 'access',
 ): Promise<boolean> {
+  const { permit, recorded } = await beginRelease(services, context, interaction, row, action);
+  await recorded;
+  return permit;
+}
+
+/** A decision whose record is on its way: nothing that follows from it may leave before `recorded`. */
+export interface Release {
+  readonly permit: boolean;
+  readonly recorded: Promise<void>;
+}
+
+/** Decides on one version and begins to write that down; the answer is made with `onceRecorded`. */
+export async function beginRelease(
+  services: ReleaseServices,
+  context: Context,
+  interaction: string,
+  row: VersionRow,
+  action: ConsentAction = 'access',
+): Promise<Release> {
   const decision = mayRead(services, context.principal, 'r', row, action);
   const permit = typeof decision === 'boolean' ? decision : await decision;
-  await recordRelease(services, context, interaction, permit ? 'permit' : 'deny', [row]);
-  return permit;
+  return { permit, recorded: recordRelease(services, context, interaction, permit ? 'permit' : 'deny', [row]) };
+}
+
+/**
+ * What `make` yields or throws, not before `recorded`: contents are fetched and opened while their record becomes durable, and nothing leaves
+ * before it is.
+ * @throws what `recorded` rejects with, first of all.
+ */
+export async function onceRecorded<T>(recorded: Promise<void>, make: () => T | Promise<T>): Promise<T> {
+  // Awaited below: a failure meanwhile is no unhandled rejection.
+  recorded.catch(() => undefined);
+  try {
+    return await make();
+  } finally {
+    await recorded;
+  }
 }
 
 /** Names in one record at most. */

@@ -9,7 +9,7 @@ import type { FhirServices } from '../services.js';
 import { cursorParameter } from './cursors.js';
 import { included } from './include.js';
 import { instanceOf, type Interaction } from './interaction.js';
-import { recordRelease } from './release.js';
+import { onceRecorded, recordRelease } from './release.js';
 import { searchAudit } from './search-audit.js';
 import { findPage, type Page, type PagePosition } from './search-page.js';
 import { searchset } from './searchset.js';
@@ -67,19 +67,11 @@ async function search(
   const query = await settledQuery(services, context.principal, parsed, asOf);
   const page = await findPage(services, context, query, countOf(services, query), asOf, resumed);
   const extra = await included(services, context, query, page.rows, asOf);
-  await recordRelease(services, context, type === undefined ? 'search-system' : 'search-type', 'permit', [
-    ...page.rows,
-    ...extra,
-  ]);
-  const resource = await searchset(
-    services,
-    context,
-    query,
-    page,
-    extra,
-    linksOf(services, context, query, page, path, { params, lenient }),
-  );
-  return { status: 200, resource };
+  const interaction = type === undefined ? 'search-system' : 'search-type';
+  const recorded = recordRelease(services, context, interaction, 'permit', [...page.rows, ...extra]);
+  const links = () => linksOf(services, context, query, page, path, { params, lenient });
+  const make = () => searchset(services, context, query, page, extra, links());
+  return { status: 200, resource: await onceRecorded(recorded, make) };
 }
 
 function countOf({ config }: FhirServices, { count, summary }: SearchQuery): number {

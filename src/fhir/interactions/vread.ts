@@ -6,7 +6,7 @@ import { shapeOf, shaped } from '../summary/shape.js';
 import { instanceOf, type Interaction } from './interaction.js';
 import { nativeIfWanted } from './native.js';
 import { notModifiedOr } from './read.js';
-import { release } from './release.js';
+import { beginRelease, onceRecorded } from './release.js';
 
 export const vread: Interaction = async (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
@@ -20,12 +20,13 @@ export const vread: Interaction = async (services, request, context, parameters)
   const row = isNumber
     ? await services.catalog.version(services.names.resource(type, id), Number(versionId))
     : undefined;
-  if (row === undefined || !(await release(services, context, 'vread', row))) {
-    throw fhirError(404, 'not-found', `${type}/${id}/_history/${versionId.slice(0, 64)} is not known.`);
-  }
-  if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} was deleted in version ${versionId}.`);
-  return nativeIfWanted(
-    request,
-    shaped(services, shapeOf(request.query), await notModifiedOr(services, request, row, context.principal)),
-  );
+  const place = `${type}/${id}/_history/${versionId.slice(0, 64)}`;
+  if (row === undefined) throw fhirError(404, 'not-found', `${place} is not known.`);
+  const { permit, recorded } = await beginRelease(services, context, 'vread', row);
+  return onceRecorded(recorded, async () => {
+    if (!permit) throw fhirError(404, 'not-found', `${place} is not known.`);
+    if (row.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} was deleted in version ${versionId}.`);
+    const answer = await notModifiedOr(services, request, row, context.principal);
+    return nativeIfWanted(request, shaped(services, shapeOf(request.query), answer));
+  });
 };

@@ -10,7 +10,7 @@ import { cursorParameter } from '../interactions/cursors.js';
 import { included } from '../interactions/include.js';
 import { readInstant } from '../interactions/instant.js';
 import { instanceOf, type Interaction } from '../interactions/interaction.js';
-import { recordRelease, release } from '../interactions/release.js';
+import { onceRecorded, recordRelease, release } from '../interactions/release.js';
 import { findPage, type PagePosition, type PageQuery } from '../interactions/search-page.js';
 import { searchset } from '../interactions/searchset.js';
 import type { FhirServices } from '../services.js';
@@ -50,7 +50,7 @@ const everything: Interaction = async (services, request, context, parameters) =
   const page = await findPage(services, context, query, wanted.count, asOf, resumed);
   const rows = page.rows.filter((row) => hasScope(context.principal, services.opened.header(row).resourceType, 'r'));
   const extra = wanted.types === undefined ? await included(services, context, whatItRefersTo, rows, asOf, query) : [];
-  await recordRelease(services, context, 'everything', 'permit', [...rows, ...extra]);
+  const recorded = recordRelease(services, context, 'everything', 'permit', [...rows, ...extra]);
   const url = `${context.baseUrl}/${path}`;
   const at = (position: PagePosition) =>
     `${url}?${cursorParameter}=${services.cursors.seal({ ...position, wanted } satisfies Position, path)}`;
@@ -58,8 +58,8 @@ const everything: Interaction = async (services, request, context, parameters) =
     { relation: 'self', url },
     ...(page.next === undefined ? [] : [{ relation: 'next', url: at(page.next) }]),
   ];
-  const resource = await searchset(services, context, { ignored: [] }, { ...page, rows }, extra, link);
-  return { status: 200, resource };
+  const make = () => searchset(services, context, { ignored: [] }, { ...page, rows }, extra, link);
+  return { status: 200, resource: await onceRecorded(recorded, make) };
 };
 
 /** References of any parameter, one step: what is in the compartment itself has its own page. */
