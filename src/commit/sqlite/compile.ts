@@ -157,10 +157,7 @@ export function addCondition(sql: Sql, condition: Condition, asOf: number, place
       sql.add('0');
       return;
     case 'terms':
-      sql
-        .add(`EXISTS (SELECT 1 FROM term WHERE `)
-        .oneOf('term', condition.terms.map(termKey))
-        .add(` AND leafIndex = ${place.leaf})`);
+      addCarries(sql, condition, place);
       return;
     case 'rids':
       sql.oneOfRows(place.rid, condition.rids);
@@ -189,6 +186,20 @@ export function addCondition(sql: Sql, condition: Condition, asOf: number, place
     case 'linked-from':
       addLinked(sql, condition, asOf, place);
       return;
+  }
+}
+
+/** Postings of several terms that are listed once sooner than each candidate is looked up under each term. */
+const fewPostings = 512;
+
+/** Adds that `place` carries one of the terms. */
+function addCarries(sql: Sql, { terms, estimate }: Extract<Condition, { kind: 'terms' }>, { leaf }: Place): void {
+  const keys = terms.map(termKey);
+  if (terms.length > 1 && estimate.isBound && estimate.rows <= fewPostings) {
+    // The plus keeps SQLite from taking the list as its way to the version.
+    sql.add(`+${leaf} IN (SELECT leafIndex FROM term WHERE `).oneOf('term', keys).add(')');
+  } else {
+    sql.add('EXISTS (SELECT 1 FROM term WHERE ').oneOf('term', keys).add(` AND leafIndex = ${leaf})`);
   }
 }
 

@@ -74,10 +74,11 @@ export function resolve(services: ResolveServices, plan: Plan): Condition {
   }
 }
 
+/** Terms that no version carries are left out: each would be looked up for each candidate. */
 function termsCondition({ estimates, leafCount }: ResolveServices, terms: readonly Term[]): Condition {
   const each = terms.map((term) => estimates.ofTerm(term, leafCount));
-  const estimate = sum(each);
-  return estimate.rows === 0 ? { kind: 'none' } : { kind: 'terms', terms, estimate };
+  const carried = terms.filter((_, index) => each[index]!.rows > 0);
+  return carried.length === 0 ? { kind: 'none' } : { kind: 'terms', terms: carried, estimate: sum(each) };
 }
 
 function conjunction(operands: readonly Condition[]): Condition {

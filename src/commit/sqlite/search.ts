@@ -18,11 +18,11 @@ import {
   type Driver,
   type Window,
 } from './compile.js';
-import type { Connection, Row } from './connection.js';
+import type { Connection } from './connection.js';
 import { Estimates } from './estimates.js';
 import { numberList, resolve, type Condition, type Found } from './resolve.js';
+import type { RowReader } from './rows.js';
 import { termKey } from './schema.js';
-import { unpackBody } from './version-body.js';
 
 const firstWindow = 1_000;
 const largestWindow = 8_000;
@@ -35,10 +35,10 @@ interface Prepared {
   readonly until: number;
 }
 
-/** What a window gave: `found` matches, of which `rows` hold what was asked for. */
+/** What a window gave: `found` matches, of which `leaves` has the leafIndexes when they were asked for. */
 interface Matches {
   readonly found: number;
-  readonly rows: readonly Row[];
+  readonly leaves: readonly number[];
 }
 
 interface Answer extends Matches {
@@ -54,6 +54,7 @@ export class Searcher {
   /** @param scanLimit candidates that one search may look at. */
   constructor(
     private readonly db: Connection,
+    private readonly rows: RowReader,
     private readonly head: () => Head,
     private readonly scanLimit: number,
   ) {
@@ -73,9 +74,9 @@ export class Searcher {
     if (prepared === undefined) return [];
     const from = order === 'oldest' && after !== undefined ? Math.max(prepared.from, after + 1) : prepared.from;
     const until = order === 'newest' && after !== undefined ? Math.min(prepared.until, after) : prepared.until;
-    const run = (window: Window, wanted: number) => this.rowsIn(prepared, window, wanted);
-    return this.walk(prepared.driver, { from, until, limit: firstWindow, order, asOf }, limit, run, ({ rows }) =>
-      rows.map(([body]) => unpackBody(body as Buffer)),
+    const run = (window: Window, wanted: number) => this.leavesIn(prepared, window, wanted);
+    return this.walk(prepared.driver, { from, until, limit: firstWindow, order, asOf }, limit, run, ({ leaves }) =>
+      this.rows.of(leaves),
     );
   }
 
@@ -123,18 +124,18 @@ export class Searcher {
   }
 
   /** Matches in one window, as far as `wanted`. */
-  private rowsIn(prepared: Prepared, window: Window, wanted: number): Matches {
-    const sql = new Sql().add('SELECT c.body FROM (');
-    addMatches(sql, prepared, window, 'CROSS JOIN content c ON c.leafIndex = v.leafIndex');
-    sql.add(' LIMIT ?', wanted);
-    const rows = this.db.prepare(sql.text).all(sql.parameters);
-    return { found: rows.length, rows };
+  private leavesIn(prepared: Prepared, window: Window, wanted: number): Matches {
+    const sql = new Sql().add('SELECT group_concat(leafIndex) FROM (SELECT v.leafIndex FROM (');
+    addMatches(sql, prepared, window);
+    sql.add(' LIMIT ?)', wanted);
+    const leaves = numberList(this.db.prepare(sql.text).get(sql.parameters)![0]);
+    return { found: leaves.length, leaves };
   }
 
   private countIn(prepared: Prepared, window: Window): Matches {
     const sql = new Sql().add('SELECT count(*) FROM (');
-    addMatches(sql, prepared, window, '');
-    return { found: this.db.prepare(sql.text).get(sql.parameters)![0] as number, rows: [] };
+    addMatches(sql, prepared, window);
+    return { found: this.db.prepare(sql.text).get(sql.parameters)![0] as number, leaves: [] };
   }
 
   /** Goes on, window by window, until `wanted` matches are there or the candidates are used up. The first window is looked at synchronously. */
@@ -157,7 +158,7 @@ export class Searcher {
     run: (window: Window, wanted: number) => Matches,
     first: Answer,
   ): Promise<Matches> {
-    const rows = [...first.rows];
+    const leaves = [...first.leaves];
     let { next, scanned, found } = first;
     let limit = window.limit;
     while (next !== undefined) {
@@ -165,12 +166,12 @@ export class Searcher {
       await nextTurn();
       limit = Math.min(limit * 2, largestWindow);
       const answer = this.step(driver, { ...window, ...next, limit }, wanted - found, run);
-      rows.push(...answer.rows);
+      leaves.push(...answer.leaves);
       found += answer.found;
       scanned += answer.scanned;
       next = answer.next;
     }
-    return { found, rows };
+    return { found, leaves };
   }
 
   private step(
@@ -248,12 +249,12 @@ function addTermJoins(sql: Sql, filters: readonly Condition[]): Condition[] {
   });
 }
 
-/** Adds, after `SELECT … FROM (`, the candidates of a window and what they have to meet. @param joins what the answer needs of `v`. */
-function addMatches(sql: Sql, { driver, filters }: Prepared, window: Window, joins: string): void {
+/** Adds, after `SELECT … FROM (`, the candidates of a window and what they have to meet: `v` is the version. */
+function addMatches(sql: Sql, { driver, filters }: Prepared, window: Window): void {
   addDriver(sql, driver, window);
   sql.add(') d ');
   const others = addTermJoins(sql, filters);
-  sql.add(`CROSS JOIN version v ON v.leafIndex = d.leafIndex ${joins} WHERE `);
+  sql.add('CROSS JOIN version v ON v.leafIndex = d.leafIndex WHERE ');
   addFilters(sql, others, window.asOf);
 }
 

@@ -28,6 +28,7 @@ import { exportEntries } from './export-client.js';
 import { LinkReader } from './links.js';
 import { packEntries } from './packed-entries.js';
 import { readerPragmas, termKey } from './schema.js';
+import { RowReader } from './rows.js';
 import { Searcher } from './search.js';
 import { unpackBody } from './version-body.js';
 import { WriterClient } from './writer-client.js';
@@ -42,6 +43,7 @@ export async function openSqliteCatalog(file: string, options: { scanLimit?: num
 export class SqliteCatalog implements Catalog {
   private readonly db: Connection;
   private readonly searcher: Searcher;
+  private readonly known: RowReader;
   private readonly links: LinkReader;
   private newest: Head;
   /** Current versions that were asked for, by blind name as latin1 text. */
@@ -56,7 +58,8 @@ export class SqliteCatalog implements Catalog {
     this.db.exec(readerPragmas);
     this.newest = this.readHead();
     this.links = new LinkReader(this.db);
-    this.searcher = new Searcher(this.db, () => this.newest, scanLimit);
+    this.known = new RowReader(this.db);
+    this.searcher = new Searcher(this.db, this.known, () => this.newest, scanLimit);
   }
 
   head(): Head {
@@ -107,7 +110,8 @@ export class SqliteCatalog implements Catalog {
          CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE `);
       sql.oneOf('r.name', others.slice(at, at + 128));
       sql.add(' AND v.versionId = (SELECT max(versionId) FROM version n WHERE n.rid = r.rid AND n.seqFrom <= ?)', asOf);
-      for (const row of this.rows(sql.text, sql.parameters)) {
+      for (const found of this.rows(sql.text, sql.parameters)) {
+        const row = this.known.shared(found);
         if (asOf >= this.newest.seq) this.recent.set(keyOf(row.resource), row);
         rows.push(row);
       }
@@ -238,6 +242,7 @@ export class SqliteCatalog implements Catalog {
     this.recent.clear();
     this.links.forget();
     this.searcher.forget();
+    this.known.forget();
   }
 
   /** A thread that ended (it ran out of memory, say) is replaced; SQLite rolls back what it had not committed. */
@@ -253,7 +258,7 @@ export class SqliteCatalog implements Catalog {
          CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ${condition}`,
       )
       .get(parameters);
-    return row === undefined ? undefined : unpackBody(row[0] as Buffer);
+    return row === undefined ? undefined : this.known.shared(unpackBody(row[0] as Buffer));
   }
 
   private rows(sql: string, parameters: readonly Parameter[]): VersionRow[] {
