@@ -3,11 +3,13 @@
  *
  * Closed by default: whatever is not a valid token of a trusted issuer is 401. Spec: RFC 6750 (Bearer), RFC 9449 (DPoP).
  */
+import { hash } from 'node:crypto';
 import { decodeJwt } from 'jose';
 import type { Principal } from '../consent/gate.js';
 import { badToken, noToken } from './challenges.js';
 import { checkProof, type ProofServices } from './dpop.js';
 import type { RoleMatrix } from './role-matrix.js';
+import { Recent } from '../vault/recent.js';
 import { rolesOf } from './roles.js';
 
 /** What a verified token says. */
@@ -46,9 +48,13 @@ interface Credentials {
   readonly path: string;
 }
 
+const mostSources = 10_000;
+
 export class Authenticator {
   /** Principals with their roles; tokens are remembered by their sources, so the same principal comes again. */
   private readonly principals = new WeakMap<Principal, Principal>();
+  /** Whose a token says that it is, by the token's digest: reading that out of it costs more than finding a token that is remembered. */
+  private readonly sources = new Recent<string, TokenSource>(mostSources);
 
   constructor(private readonly options: AuthenticatorOptions) {}
 
@@ -67,8 +73,11 @@ export class Authenticator {
       if (opaque !== undefined) return opaque;
       throw badToken('the token is not one of a trusted issuer');
     }
-    const source = byIssuer.get(issuerOf(token));
+    const digest = hash('sha256', token, 'base64');
+    const known = this.sources.get(digest);
+    const source = known ?? byIssuer.get(issuerOf(token));
     if (source === undefined) throw badToken('the token is not one of a trusted issuer');
+    if (known === undefined) this.sources.set(digest, source);
     return source;
   }
 

@@ -1,5 +1,5 @@
 /** Verified JSON Web Tokens, remembered until they expire: a signature is checked once. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../base/clock.js';
 import type { TokenSource, VerifiedToken } from './authenticator.js';
 
@@ -18,7 +18,7 @@ export class RememberedTokens implements TokenSource {
   ) {}
 
   verify(token: string): VerifiedToken | Promise<VerifiedToken> {
-    const digest = createHash('sha256').update(token).digest('base64');
+    const digest = hash('sha256', token, 'base64');
     const known = this.remembered.get(digest);
     if (known !== undefined && known.expiresAt > this.clock.now()) return known;
     return this.check(token).then((checked) => {
