@@ -1,8 +1,9 @@
 /** Entries that are committed together: one block-store write, one append. */
 import { FreshKeys } from '../vault/vault.js';
-import type { Entry, Head, VersionRow } from './catalog.js';
+import type { Entry, Head } from './catalog.js';
 import type { Committed, Decision, Draft, Procedure } from './draft.js';
 import type { PreparedEntry } from './entry-sealer.js';
+import { rowOf } from './version-row.js';
 
 /** A writer whose procedure has not been committed or refused yet. */
 export interface Waiting {
@@ -113,19 +114,9 @@ export class CommitGroup {
 function committedBy(entry: Entry, drafts: readonly Draft[], firstLeaf: number): Committed {
   const versions = entry.versions.map((version, index) => {
     const { resourceType, id } = drafts[index]!;
-    const { resource, versionId, isDeleted, lastUpdated, block, keyWraps, header } = version;
+    const { versionId, isDeleted, lastUpdated } = version;
     const leafIndex = firstLeaf + index;
-    const row: VersionRow = {
-      resource,
-      versionId,
-      isDeleted,
-      lastUpdated,
-      ...(block === undefined ? {} : { block }),
-      keyWraps,
-      header,
-      leafIndex,
-      seq: entry.seq,
-    };
+    const row = rowOf(version, entry.seq, leafIndex);
     return { resourceType, id, versionId, lastUpdated, isDeleted, leafIndex, row };
   });
   return { seq: entry.seq, time: entry.time, versions };

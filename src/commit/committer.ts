@@ -5,6 +5,7 @@
  * for company. Each procedure's drafts are one entry. Preconditions are evaluated against the very state that the entry extends, so that
  * conditional writes cannot race: who asks for what a group under way changes waits for it, and a group that fails takes the next one with it.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import type { Term } from '../base/ids.js';
 import type { Plan } from '../fhir/search/plan.js';
@@ -87,9 +88,9 @@ export class Committer {
   }
 
   private async run(): Promise<void> {
-    // What was submitted in this turn of the event loop goes together.
-    await Promise.resolve();
     for (;;) {
+      // What is submitted in this turn of the event loop goes together.
+      await nextTurn();
       while (this.queue.length > 0 && !this.group.isFull) await this.admit(this.queue.shift()!);
       const woken = new Promise<void>((resolve) => {
         this.wake = resolve;

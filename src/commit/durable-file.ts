@@ -10,6 +10,8 @@ import { writeAll } from '../base/write-all.js';
 
 /** Room that is written ahead at once. */
 const roomBytes = 256 * 1024;
+/** What is wiped at once. */
+const wipedBytes = 1024 * 1024;
 
 export class DurableFile {
   private constructor(
@@ -37,6 +39,20 @@ export class DurableFile {
     await this.handle.sync();
     this.endBytes = sizeBytes;
     this.reservedBytes = sizeBytes;
+  }
+
+  /** Says that the content ends where the file begins. What was there stays as room, and is overwritten by and by. */
+  rewind(): void {
+    this.endBytes = 0;
+  }
+
+  /** Overwrites everything with zeros, durably; the content ends where the file begins. */
+  async wipe(): Promise<void> {
+    const zeros = Buffer.alloc(Math.min(wipedBytes, this.reservedBytes));
+    for (let at = 0; at < this.reservedBytes; at += zeros.byteLength) {
+      await writeAll(this.handle.fd, zeros.subarray(0, this.reservedBytes - at), at);
+    }
+    this.endBytes = 0;
   }
 
   /** Durable when it resolves. After a failure the end is where it was, and the next write takes the same place. */

@@ -218,10 +218,10 @@ test('while a large transaction is sealed, the event loop goes on', async (t) =>
   assert.equal(store.catalog.head().leafCount, 3_000);
 });
 
-test('when another process wrote first, the procedure runs again on what it wrote', async (t) => {
+test('when another committer wrote first, the procedure runs again on what it wrote', async (t) => {
   const folder = await tempFolder();
   const here = await openStore(folder);
-  const there = await openStore(folder, { sharedBlocks: here.blocks });
+  const there = await openStore(folder, { sharedBlocks: here.blocks, sharedCatalog: here.catalog });
   t.after(() => Promise.all([here.close(), there.close()]));
   for (let round = 0; round < 5; round += 1) {
     await save(here, 'Patient/p', `here ${round}`);

@@ -32,6 +32,8 @@ export interface StoreOptions {
   readonly onCommit?: (entry: CommittedEntry) => void;
   /** In place of a local block store in the folder: a store that several processes share. Not closed. */
   readonly sharedBlocks?: BlockStore;
+  /** In place of a catalog in the folder: one that several committers share. Not closed. */
+  readonly sharedCatalog?: Catalog;
   /** Puts something between the committer and the real port. */
   readonly blocksBehind?: (real: BlockStore) => BlockStore;
   readonly catalogBehind?: (real: Catalog) => Catalog;
@@ -40,7 +42,7 @@ export interface StoreOptions {
 export async function openStore(folder: string, options: StoreOptions = {}): Promise<Store> {
   const keyRing = await openKeyRing(path.join(folder, 'keys.json'));
   const [realCatalog, realBlocks] = await Promise.all([
-    openSqliteCatalog(path.join(folder, 'catalog.sqlite')),
+    options.sharedCatalog ?? openSqliteCatalog(path.join(folder, 'catalog.sqlite')),
     options.sharedBlocks ?? openLocalBlockStore(path.join(folder, 'blocks')),
   ]);
   const catalog = options.catalogBehind?.(realCatalog) ?? realCatalog;
@@ -64,7 +66,7 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   });
   const close = async () => {
     await committer.close();
-    await realCatalog.close();
+    if (options.sharedCatalog === undefined) await realCatalog.close();
     if (options.sharedBlocks === undefined) await realBlocks.close();
   };
   const records = new Records({ blocks, vault, headers });

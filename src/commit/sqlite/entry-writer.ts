@@ -1,6 +1,6 @@
 /** Writes log entries, index rows and keys, in one transaction. Runs in the writer's thread. */
 import { Recent } from '../../vault/recent.js';
-import { AppendConflict, type Amendment, type Entry, type VersionRecord } from '../catalog.js';
+import type { Amendment, Entry, VersionRecord } from '../catalog.js';
 import { amend, putState, type RowIds } from './amending.js';
 import type { Connection } from './connection.js';
 import { erase, sweepStep } from './erasing.js';
@@ -17,26 +17,21 @@ export class EntryWriter {
   constructor(private readonly db: Connection) {}
 
   /**
-   * @throws AppendConflict when another writer was faster; what SQLite throws. Nothing is written then.
+   * Brings the tables from where they are to the last of the entries. Those that they have are passed over.
+   * @throws Error when entries between are missing; what SQLite throws. Nothing is written then.
    */
-  append(entries: readonly Entry[]): void {
-    this.db.exec('BEGIN IMMEDIATE');
-    try {
+  apply(entries: readonly Entry[]): void {
+    this.transact(() => {
       const head = this.db.prepare('SELECT seq, leafUntil FROM entry ORDER BY seq DESC LIMIT 1').get([]) as
         [number, number] | undefined;
       let [seq, leafIndex] = head ?? [0, 0];
       for (const entry of entries) {
-        if (entry.seq !== seq + 1) throw new AppendConflict(`entry ${entry.seq} cannot follow entry ${seq}`);
+        if (entry.seq <= seq) continue;
+        if (entry.seq !== seq + 1) throw new Error(`entry ${entry.seq} cannot follow entry ${seq}`);
         leafIndex = this.writeEntry(entry, leafIndex);
         seq = entry.seq;
       }
-      // Commit point: with COMMIT the entries are durable and visible; before it a crash leaves nothing of them.
-      this.db.exec('COMMIT');
-    } catch (error) {
-      this.forget();
-      this.rollback();
-      throw error;
-    }
+    });
   }
 
   /** All of it or nothing. */

@@ -42,13 +42,14 @@ PRAGMA user_version = ${schemaVersion};
 `;
 
 /**
- * WAL: readers never wait for the writer. FULL: a transaction that is committed survives power loss. Small pages: terms fall on pages all over
- * the index, and each touched page is written whole. secure_delete: what an erasure removes is overwritten.
+ * WAL: readers never wait for the writer. NORMAL: after power loss the newest transactions may be missing, and are made again from the entry log; those
+ * that the log does not have are made with FULL (writer.ts). Small pages: terms fall on pages all over the index, and each touched page is
+ * written whole. secure_delete: what an erasure removes is overwritten.
  */
 export const writerPragmas = `
 PRAGMA page_size = 1024;
 PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
+PRAGMA synchronous = NORMAL;
 PRAGMA wal_autocheckpoint = 16000;
 PRAGMA journal_size_limit = 67108864;
 PRAGMA cache_size = -40960;

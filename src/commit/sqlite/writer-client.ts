@@ -1,7 +1,7 @@
 /** The main thread's side of the writer's thread. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { AppendConflict, CatalogUnavailable } from '../catalog.js';
+import { CatalogUnavailable } from '../catalog.js';
 import type { WriterReply, WriterRequest } from './writer.js';
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
@@ -39,16 +39,16 @@ export class WriterClient {
   }
 
   /**
-   * Resolves when it is done, and durable; of a step of a sweep, with the beginning of the next.
-   * @throws AppendConflict; CatalogUnavailable, also when the thread ended before it answered: then it may have been done or not.
+   * Resolves when it is done, and (but for entries that need not be) durable; of a step of a sweep, with the beginning of the next.
+   * @throws CatalogUnavailable, also when the thread ended before it answered: then it may have been done or not.
    */
-  ask(request: Unnumbered<WriterRequest>, transfer: readonly ArrayBuffer[] = []): Promise<string | undefined> {
+  ask(request: Unnumbered<WriterRequest>): Promise<string | undefined> {
     if (this.failure !== undefined) return Promise.reject(new CatalogUnavailable(this.failure.message));
     const id = this.nextId;
     this.nextId += 1;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.worker.postMessage({ ...request, id }, [...transfer]);
+      this.worker.postMessage({ ...request, id });
     });
   }
 
@@ -63,8 +63,7 @@ export class WriterClient {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);
     if (failure === undefined) waiting?.resolve(next);
-    else if (failure.kind === 'conflict') waiting?.reject(new AppendConflict(failure.message));
-    else waiting?.reject(new CatalogUnavailable(failure.message));
+    else waiting?.reject(new CatalogUnavailable(failure));
   }
 
   private fail(error: Error): void {

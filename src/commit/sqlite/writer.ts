@@ -4,14 +4,20 @@
  * A thread of its own, so that inserting and syncing never hold up the event loop that answers requests.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppendConflict, type Amendment } from '../catalog.js';
+import type { Amendment } from '../catalog.js';
 import { Connection } from './connection.js';
 import { EntryWriter } from './entry-writer.js';
 import { unpackEntries } from './packed-entries.js';
 import { schema, schemaVersion, writerPragmas } from './schema.js';
 
 export type WriterRequest =
-  | { readonly id: number; readonly kind: 'append'; readonly entries: ArrayBuffer }
+  | {
+      readonly id: number;
+      readonly kind: 'apply';
+      /** Entries, packed, in order. */
+      readonly records: readonly ArrayBuffer[];
+      readonly isDurable: boolean;
+    }
   | { readonly id: number; readonly kind: 'put-state'; readonly key: string; readonly value: Uint8Array }
   | { readonly id: number; readonly kind: 'amend'; readonly amendment: Amendment }
   | { readonly id: number; readonly kind: 'sweep'; readonly after: string }
@@ -21,7 +27,7 @@ export interface WriterReply {
   readonly id: number;
   /** Of a step of a sweep: where the next one begins. */
   readonly next?: string;
-  readonly failure?: { readonly kind: 'conflict' | 'unavailable'; readonly message: string };
+  readonly failure?: string;
 }
 
 const port = parentPort!;
@@ -37,8 +43,7 @@ port.on('message', (request: WriterRequest) => {
     const next = handle(request);
     port.postMessage({ id: request.id, ...(next === undefined ? {} : { next }) } satisfies WriterReply);
   } catch (error) {
-    const kind = error instanceof AppendConflict ? 'conflict' : 'unavailable';
-    port.postMessage({ id: request.id, failure: { kind, message: (error as Error).message } } satisfies WriterReply);
+    port.postMessage({ id: request.id, failure: (error as Error).message } satisfies WriterReply);
   }
   if (request.kind === 'close') port.close();
 });
@@ -54,21 +59,30 @@ function checkVersion(): void {
   }
 }
 
-function handle(request: WriterRequest): string | undefined {
+function handle(request: WriterRequest): string | undefined | void {
   switch (request.kind) {
-    case 'append':
-      writer.append(unpackEntries(request.entries));
-      return undefined;
+    case 'apply': {
+      const work = () => writer.apply(request.records.flatMap(unpackEntries));
+      return request.isDurable ? durably(work) : work();
+    }
     case 'put-state':
-      writer.putState(request.key, request.value);
-      return undefined;
+      return durably(() => writer.putState(request.key, request.value));
     case 'amend':
-      writer.amend(request.amendment);
-      return undefined;
+      return durably(() => writer.amend(request.amendment));
     case 'sweep':
-      return writer.sweep(request.after);
+      return durably(() => writer.sweep(request.after));
     case 'close':
       db.close();
       return undefined;
+  }
+}
+
+/** What `work` commits survives power loss, and with it everything that was committed before. */
+function durably<T>(work: () => T): T {
+  db.exec('PRAGMA synchronous = FULL');
+  try {
+    return work();
+  } finally {
+    db.exec('PRAGMA synchronous = NORMAL');
   }
 }
