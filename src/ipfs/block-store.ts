@@ -32,6 +32,9 @@ export interface BlockStore {
   /** Every digest held, in no order. */
   list(): AsyncIterable<BlockDigest>;
 
+  /** Resolves when a block could be put and read now, soon if at all. @throws BlockStoreUnavailable */
+  ping(): Promise<void>;
+
   /** Bytes on disk, and blocks held. */
   size(): Promise<{ blocks: number; sizeBytes: number }>;
 

@@ -89,6 +89,14 @@ export class KuboBlockStore implements BlockStore {
     }
   }
 
+  /** As many nodes answer as a write needs. */
+  async ping(): Promise<void> {
+    const answers = await Promise.allSettled(this.nodes.map((node) => node.ping()));
+    const problems = answers.filter((answer) => answer.status === 'rejected');
+    if (this.nodes.length - problems.length >= Math.min(this.options.acknowledged ?? 1, this.options.replicas)) return;
+    throw new BlockStoreUnavailable(problems.map(({ reason }) => (reason as Error).message).join('; '));
+  }
+
   async delete(digests: readonly BlockDigest[]): Promise<void> {
     if (digests.length === 0) return;
     const gone = new Set(digests.map(toHex));

@@ -16,6 +16,9 @@ export interface KuboNodeOptions {
   readonly retries?: number;
 }
 
+/** A node that takes longer is as good as away. */
+const pingMs = 1_500;
+
 /** Kubo answered, with an error: asking again would not help. */
 class KuboRefusal extends Error {
   override readonly name = 'KuboRefusal';
@@ -60,13 +63,25 @@ export class KuboNode {
     });
   }
 
-  /** Bytes of a block from wherever the node finds it; undefined when it does not within the bound, or has no peers. */
+  /**
+   * Bytes of a block from wherever the node finds it; undefined when it has no peers.
+   * @throws BlockStoreUnavailable when nobody brings it in time: a peer that is away may have it.
+   */
   async fromPeers(cid: CID): Promise<Uint8Array | undefined> {
     try {
       if (!(await this.hasPeers())) return undefined;
       return await this.client.block.get(cid, { signal: AbortSignal.timeout(this.options.timeoutMs) });
-    } catch {
-      return undefined;
+    } catch (error) {
+      throw this.unavailable('block/get', error);
+    }
+  }
+
+  /** Resolves when the node answers. @throws BlockStoreUnavailable */
+  async ping(): Promise<void> {
+    try {
+      await this.client.version({ signal: AbortSignal.timeout(Math.min(this.options.timeoutMs, pingMs)) });
+    } catch (error) {
+      throw this.unavailable('version', error);
     }
   }
 

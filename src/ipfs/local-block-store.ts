@@ -6,7 +6,7 @@
  * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
 import { constants, read, readSync } from 'node:fs';
-import { mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
+import { access, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
@@ -115,6 +115,12 @@ export class LocalBlockStore implements BlockStore {
 
   async has(digest: BlockDigest): Promise<boolean> {
     return (await this.locate(digest, 'place')) !== undefined;
+  }
+
+  async ping(): Promise<void> {
+    await access(this.folder, constants.R_OK).catch((error: Error) => {
+      throw new BlockStoreUnavailable(error.message);
+    });
   }
 
   delete(digests: readonly BlockDigest[]): Promise<void> {

@@ -32,7 +32,7 @@ export function openFront({ config, door, storage, network }: OpenedParts): Open
   const unknownBytes = Math.ceil(config.fhir.maxBodyBytes / unknownShare);
   const health = new Health([
     { name: 'catalog', check: async () => storage.catalog.getState('health') },
-    { name: 'blocks', check: () => storage.blocks.has(new Uint8Array(32)) },
+    { name: 'blocks', check: () => storage.blocks.ping() },
     { name: 'chain', check: () => network.publisherChain.head() },
   ]);
   const front = new Front({

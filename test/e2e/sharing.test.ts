@@ -14,11 +14,11 @@ import { createEthersChain } from '../../src/chain/ethers-chain.js';
 import type { Contracts } from '../../src/chain/deploy.js';
 import { chainKeys } from '../../src/chain/keys.js';
 import { digestOfCid } from '../../src/ipfs/cid.js';
-import { openLocalBlockStore } from '../../src/ipfs/local-block-store.js';
+import { openBlocks } from '../../src/wiring/storage.js';
 import { openKeyRing } from '../../src/vault/file-key-ring.js';
 import { openBundle, parseBundle, type ShareBundle } from '../../src/vault/share-bundle.js';
 import { hpkeJwk, makeHpkeKeyPair } from '../../src/vault/hpke.js';
-import { TestServer } from './server.js';
+import { testConfig, TestServer } from './server.js';
 
 const run = promisify(execFile);
 const mooring = path.resolve('bin/mooring.mjs');
@@ -132,7 +132,7 @@ describe('sharing keys', () => {
 
   /** The blocks of the stopped server's store behind an IPFS gateway: no key is there. */
   async function gateway(): Promise<{ http: HttpServer; url: string }> {
-    const store = await openLocalBlockStore(path.join(server.folder, 'blocks'));
+    const store = await openBlocks(testConfig(server.folder).blocks);
     const http = createServer((request, response) => {
       const cid = /^\/ipfs\/([a-z0-9]+)/.exec(request.url ?? '')?.[1] ?? '';
       store.get(digestOfCid(cid)).then(

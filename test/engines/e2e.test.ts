@@ -1,4 +1,7 @@
-/** The whole HTTP end-to-end suite on real engines: log and index on a MongoDB wire server, blocks in Kubo. */
+/**
+ * The whole HTTP end-to-end suite on real engines: log and index on a MongoDB wire server, blocks in Kubo. E2E_FILTER: files whose path contains it.
+ * CORPUS_PATIENTS: how many of Synthea's patients are loaded (default 1: FerretDB looks at every document for every search).
+ */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +14,6 @@ import { startKubo } from './support/kubo.js';
 
 const folder = fileURLToPath(new URL('../e2e', import.meta.url));
 
-/** E2E_FILTER: those whose path contains it. */
 function testFiles(): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.js') && file.includes(process.env.E2E_FILTER ?? ''))
@@ -23,7 +25,12 @@ test('every end-to-end test holds on MongoDB and Kubo as on the embedded stores'
   const [mongo, kubo] = await Promise.all([startWireServer(), startKubo()]);
   t.after(() => Promise.all([mongo.stop(), kubo.stop()]));
   const options = ['--enable-source-maps', '--test', '--test-concurrency=2', '--test-reporter=spec'];
-  const env: NodeJS.ProcessEnv = { ...process.env, E2E_MONGODB_URL: mongo.url, E2E_KUBO_URLS: kubo.url };
+  const env: NodeJS.ProcessEnv = {
+    CORPUS_PATIENTS: '1',
+    ...process.env,
+    E2E_MONGODB_URL: mongo.url,
+    E2E_KUBO_URLS: kubo.url,
+  };
   // Without it, node --test takes itself for a child of this run, and tells it instead of us.
   delete env.NODE_TEST_CONTEXT;
   const run = spawn(process.execPath, [...options, ...testFiles()], { env, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -131,6 +131,7 @@ test('Kubo: when no node answers, reads and writes say so; a block that is away 
   const store = await openStore(t, ['http://127.0.0.1:9']);
   await assert.rejects(store.put([randomBlock()]), { name: 'BlockStoreUnavailable' });
   await assert.rejects(store.get(sha256(Buffer.from('x'))), { name: 'BlockStoreUnavailable' });
+  await assert.rejects(store.ping(), { name: 'BlockStoreUnavailable' });
 });
 
 test('Kubo: bytes other than the CID says are refused', async (t) => {

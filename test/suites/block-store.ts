@@ -38,6 +38,11 @@ export function blockStoreSuite(name: string, openStore: (t: TestContext) => Pro
     });
   });
 
+  test(`${name}: answers when it is asked whether it is there`, async (t) => {
+    const { store } = await openStore(t);
+    await store.ping();
+  });
+
   test(`${name}: what was put is there after a restart`, async (t) => {
     const { store, reopen } = await openStore(t);
     const blocks = Array.from({ length: 50 }, () => randomBlock());

@@ -25,7 +25,18 @@ export interface Engines {
   stop(): Promise<void>;
 }
 
-export async function startEngines(more: NodeJS.ProcessEnv = {}): Promise<Engines> {
+export interface EnginesOptions {
+  /** Nodes of the chain; default 1. Servers know them all. */
+  readonly sealers?: number;
+  /** Each server stores on both Kubo nodes, its own first; default: on its own alone. */
+  readonly everyKubo?: boolean;
+}
+
+/** @param more environment of both servers. */
+export async function startEngines(
+  more: NodeJS.ProcessEnv = {},
+  { sealers = 1, everyKubo = false }: EnginesOptions = {},
+): Promise<Engines> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mooring-two-'));
   const seed = new Uint8Array(Buffer.from(payer.slice(2), 'hex'));
   const senders = ['anchorer', 'publisher'].map((role) => addressOf(privateKeyFrom(seed, role)));
@@ -33,12 +44,16 @@ export async function startEngines(more: NodeJS.ProcessEnv = {}): Promise<Engine
     startWireServer(),
     startKubo(),
     startKubo(),
-    startGeth({ funded: [computeAddress(payer), ...senders] }),
+    startGeth({ sealers, funded: [computeAddress(payer), ...senders] }),
   ]);
   await one.connect(two);
   const keyFile = path.join(folder, 'payer');
   await writeFile(keyFile, payer);
   await chmod(keyFile, 0o600);
+  const kuboUrls = (server: 0 | 1) => {
+    const urls = server === 0 ? [one.url, two.url] : [two.url, one.url];
+    return everyKubo ? urls.join(',') : urls[0]!;
+  };
   return {
     mongo,
     kubo: [one, two],
@@ -49,9 +64,9 @@ export async function startEngines(more: NodeJS.ProcessEnv = {}): Promise<Engine
       KEYS_DIR: path.join(folder, 'keys'),
       MONGODB_URL: mongo.url,
       MONGODB_DATABASE: path.basename(folder),
-      KUBO_URLS: (server === 0 ? one : two).url,
+      KUBO_URLS: kuboUrls(server),
       KUBO_TIMEOUT_MS: '5000',
-      CHAIN_RPC_URL: geth.nodes[0]!.url,
+      CHAIN_RPC_URL: geth.nodes.map(({ url }) => url).join(','),
       CHAIN_ID: String(geth.chainId),
       CHAIN_KEY_FILE: keyFile,
       PUBLIC_URL: 'http://fhir.example',
