@@ -10,13 +10,15 @@ const seed = Number(process.env.SEARCH_SEED ?? 20261121);
 
 test('MongoDB: random searches find over HTTP exactly what the plain evaluator finds, in order, with what they include', async (t) => {
   const mongo = await startWireServer();
-  t.after(() => mongo.stop());
   const server = await TestServer.start({
     REFERENTIAL_INTEGRITY: 'off',
     MONGODB_URL: mongo.url,
     MONGODB_DATABASE: `property${process.pid}`,
   });
-  t.after(() => server.stop());
+  t.after(async () => {
+    await server.stop();
+    await mongo.stop();
+  });
   await loadSearchCorpus(server, 1);
   const { wrong, findSomething, refused } = await askRandomly(server, queries, seed);
   t.diagnostic(`${queries} searches, ${findSomething} found something, ${refused} were too costly`);
