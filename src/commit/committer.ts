@@ -11,7 +11,7 @@ import type { Term } from '../base/ids.js';
 import type { Plan } from '../fhir/search/plan.js';
 import type { BlockStore } from '../ipfs/block-store.js';
 import { FreshKeys } from '../vault/vault.js';
-import { AppendConflict, CatalogUnavailable, type Catalog, type VersionRow } from './catalog.js';
+import { AppendConflict, CatalogUnavailable, type Catalog, type Entry, type VersionRow } from './catalog.js';
 import { CommitGroup, type Answered, type Waiting } from './commit-group.js';
 import type { Committed, CommitState, CommittedVersion, Decision, Draft, Procedure } from './draft.js';
 import { EntrySealer, type SealerServices } from './entry-sealer.js';
@@ -33,6 +33,7 @@ export interface CommittedEntry {
 
 /** Groups on their way at once: one is sealed while the one before it is stored. */
 const mostUnderWay = 2;
+const leafBytes = 32;
 /** Another process may win a race so many times in a row before the writer is told. */
 const mostAttempts = 20;
 
@@ -184,7 +185,7 @@ export class Committer {
    * @returns false when it did not come to be; its writers were refused or wait again.
    */
   private async commit(group: CommitGroup, before: Promise<boolean> | undefined): Promise<boolean> {
-    const { blocks, catalog, vault, onCommit } = this.services;
+    const { blocks, vault, onCommit } = this.services;
     let answers: Answered[];
     try {
       const sealed = await this.sealer.finish(group.members.map(({ prepared }) => prepared));
@@ -195,7 +196,7 @@ export class Committer {
       // Given up together with it.
       if (before !== undefined && !(await before)) return false;
       // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
-      await catalog.append(sealed.entries);
+      await this.append(sealed.entries);
       answers = group.answers(sealed.entries);
     } catch (error) {
       this.giveUp(group, error);
@@ -207,6 +208,28 @@ export class Committer {
     for (const { waiting, decision, committed } of answers) answer(waiting, decision, committed);
     for (const { committed } of answers) tell(onCommit, committed);
     return true;
+  }
+
+  /** A reply that was lost on its way is found out: whether these very leaves are in their places. */
+  private async append(entries: readonly Entry[]): Promise<void> {
+    const { catalog } = this.services;
+    const first = catalog.head().leafCount;
+    try {
+      await catalog.append(entries);
+    } catch (error) {
+      if (!(error instanceof CatalogUnavailable) || !(await this.areThere(entries, first))) throw error;
+    }
+  }
+
+  private async areThere(entries: readonly Entry[], first: number): Promise<boolean> {
+    const { catalog } = this.services;
+    const leaves = Buffer.concat(entries.flatMap(({ versions }) => versions.map(({ leaf }) => leaf)));
+    try {
+      const found = await catalog.leaves(first, first + leaves.byteLength / leafBytes);
+      return catalog.head().seq >= entries.at(-1)!.seq && leaves.equals(found);
+    } catch {
+      return false;
+    }
   }
 
   /** A group failed: what was decided upon it cannot stand without it. */

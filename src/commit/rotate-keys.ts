@@ -101,8 +101,14 @@ export async function rotateCompartments(services: KeyRotationServices): Promise
       .filter(({ wrapped }) => wrapped.byteLength === masterWrapBytes)
       .map(({ compartment, wrapped }) => ({ compartment, wrapped: withFreshKey(keyRing, wrapped) }));
     // Alone: a key that is made for a compartment meanwhile, or a seal under way, is committed before or after.
-    state = await committer.alone(() => advance(catalog, nextPage(state!, keys, 'rewrap', 0), { keys: doubled }));
-    for (const { compartment } of keys) vault.forget(compartment);
+    state = await committer.alone(async () => {
+      try {
+        return await advance(catalog, nextPage(state!, keys, 'rewrap', 0), { keys: doubled });
+      } finally {
+        // Also when it failed: it may have been done all the same, and a wrap under the key of before would open for its memory alone.
+        for (const { compartment } of keys) vault.forget(compartment);
+      }
+    });
     await onProgress?.(state);
   }
   if (state.step === 'rewrap') await tellOthers(services);

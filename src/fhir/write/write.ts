@@ -30,9 +30,14 @@ export async function write(
     const facts = new Facts(services.catalog);
     const under = { epoch: services.extractor.epoch, parameters: services.search.parameters };
     const prepared = await prepare(services, facts, context, operations);
-    const committed = await commit(services, context, facts, prepared, under);
+    const recorded = recordWrite(services, context, prepared);
+    // Its failure is told below, after what a commit brings with it.
+    recorded.catch(() => undefined);
+    const committed = await commit(services, facts, prepared, under);
+    if (committed !== undefined) await follow(services, prepared);
+    await recorded;
     if (committed === undefined) continue;
-    await settle(services, context, prepared, committed);
+    await waitForAnchor(services, context, committed);
     return written(services, prepared, committed);
   }
   throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
@@ -51,26 +56,21 @@ function isStill({ extractor, search }: WriteServices, { epoch, parameters }: In
 /** @returns undefined when a fact no longer holds, or terms are made in another way by now. */
 async function commit(
   services: WriteServices,
-  context: Context,
   facts: Facts,
   prepared: readonly Prepared[],
   under: IndexedUnder,
 ): Promise<Committed | undefined> {
-  const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
-  const recorded = recordWrite(services, context, prepared);
-  if (drafts.length === 0) {
-    await recorded;
-    return { seq: facts.asOf, time: 0, versions: [] };
-  }
-  const [committed] = await Promise.all([
-    services.committer.submit<Committed | undefined>(async (state) =>
-      isStill(services, under) && (await facts.hold(state))
-        ? { drafts, result: (done) => done }
-        : { drafts: [], result: () => undefined },
-    ),
-    recorded,
-  ]);
-  return committed;
+  const drafts = draftsOf(prepared);
+  if (drafts.length === 0) return { seq: facts.asOf, time: 0, versions: [] };
+  return services.committer.submit<Committed | undefined>(async (state) =>
+    isStill(services, under) && (await facts.hold(state))
+      ? { drafts, result: (done) => done }
+      : { drafts: [], result: () => undefined },
+  );
+}
+
+function draftsOf(prepared: readonly Prepared[]) {
+  return prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
 }
 
 /** The record of who wrote what is durable before the answer leaves; it is made beside the commit, not after it. */
@@ -87,19 +87,18 @@ function recordWrite(services: WriteServices, context: Context, prepared: readon
   });
 }
 
-async function settle(
-  { consents, anchored, afterCommit }: WriteServices,
-  context: Context,
-  prepared: readonly Prepared[],
-  { versions }: Committed,
-): Promise<void> {
-  const drafts = prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
+/** What a commit brings with it, also where its answer cannot be given: consents go to the chain, definitions come into force. */
+async function follow({ consents, afterCommit }: WriteServices, prepared: readonly Prepared[]): Promise<void> {
+  const drafts = draftsOf(prepared);
   for (const { resourceType, id, resource } of drafts) {
     if (resourceType !== 'Consent' || consents === undefined) continue;
     if (resource === undefined) await consents.onConsentRevoked(id);
     else await consents.onConsentWritten(resource);
   }
   if (drafts.length > 0) await afterCommit?.(drafts);
+}
+
+async function waitForAnchor({ anchored }: WriteServices, context: Context, { versions }: Committed): Promise<void> {
   const last = versions.at(-1);
   if (context.waitForAnchorMs !== undefined && last !== undefined && anchored !== undefined) {
     await anchored(last.leafIndex, context.waitForAnchorMs);
