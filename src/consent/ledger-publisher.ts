@@ -13,6 +13,7 @@ import type { PendingChanges } from './pending-changes.js';
 import { policyHash } from './policy-bytes.js';
 import type { ConsentPublisher, ConsentPublisherOptions, FilingState } from './publisher.js';
 import { Settling } from './settling.js';
+import { Untold } from './untold.js';
 
 type Listener = Parameters<PendingChanges['listen']>[0];
 
@@ -25,6 +26,7 @@ export class LedgerPublisher implements ConsentPublisher {
   readonly #listeners: Listener[] = [];
   readonly #settling = new Settling();
   #refresh: Promise<void> | undefined;
+  readonly #untold = new Untold();
   /** A server without requests sees what others left to do. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -74,10 +76,22 @@ export class LedgerPublisher implements ConsentPublisher {
     return undefined;
   }
 
-  async onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void> {
+  get isBehind(): boolean {
+    return !this.#untold.isEmpty;
+  }
+
+  onConsentWritten(consent: Resource, signature?: FilingSignature): Promise<void> {
+    return this.#untold.tell(consent.id ?? '', () => this.#write(consent, signature));
+  }
+
+  onConsentRevoked(consentId: string, signature?: AccountSignature): Promise<void> {
+    return this.#untold.tell(consentId, () => this.#revoke(consentId, signature));
+  }
+
+  async #write(consent: Resource, signature?: FilingSignature): Promise<void> {
     const { blinder, compile } = this.#options;
     const compiled = compileToBytes(consent, blinder, compile);
-    if (compiled === undefined) return this.onConsentRevoked(consent.id ?? '');
+    if (compiled === undefined) return this.#revoke(consent.id ?? '');
     const name = this.#nameOf(consent.id ?? '');
     const patient = blinder.pseudonym(patientOf(consent));
     await this.#ledger.inTurn(async () => {
@@ -96,7 +110,7 @@ export class LedgerPublisher implements ConsentPublisher {
     });
   }
 
-  async onConsentRevoked(consentId: string, signature?: AccountSignature): Promise<void> {
+  async #revoke(consentId: string, signature?: AccountSignature): Promise<void> {
     const name = this.#nameOf(consentId);
     await this.#ledger.inTurn(async () => {
       const patient = await this.#ledger.patientOf(name);
@@ -205,6 +219,7 @@ export class LedgerPublisher implements ConsentPublisher {
 
   close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#untold.close();
     return this.#loop.close();
   }
 
@@ -225,9 +240,13 @@ export class LedgerPublisher implements ConsentPublisher {
   async #begin(patient: Hex, andSave?: () => Promise<void>): Promise<void> {
     this.#ledger.begin(patient);
     this.#changed(patient);
-    await andSave?.();
-    await this.#ledger.save(patient);
-    this.#loop.wake(patient);
+    try {
+      await andSave?.();
+      await this.#ledger.save(patient);
+    } finally {
+      // What could not be stored is on its way all the same, and is stored with its next step.
+      this.#loop.wake(patient);
+    }
   }
 
   #changed(patient: Hex): void {

@@ -104,6 +104,9 @@ export interface ConsentPublisher extends PendingChanges, PolicyContents {
   /** Where several servers share the state: learns what others have under way. Awaited before a request is answered. */
   refresh(): Promise<void>;
 
+  /** Something that was told of a Consent could not be remembered yet, and is tried again; see `onConsentWritten`. */
+  readonly isBehind: boolean;
+
   /** Stops after the transaction at hand; what is left is done after the next start. */
   close(): Promise<void>;
 }
