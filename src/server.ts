@@ -14,6 +14,7 @@ import { openDoor } from './wiring/door.js';
 import { openFront } from './wiring/front.js';
 import { loadActiveDefinitions, loadUploads } from './wiring/definitions.js';
 import { connectNetwork } from './wiring/network.js';
+import type { PortsBetween } from './wiring/ports.js';
 import { openStorage } from './wiring/storage.js';
 
 export interface Server {
@@ -37,11 +38,15 @@ export async function createServer(
   config: Config,
   log: Log = createLog('silent', () => undefined),
   clock: Clock = systemClock,
+  between: PortsBetween = {},
 ): Promise<Server> {
   const startedAt = performance.now();
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async () => {
-    for (const close of opened.splice(0).reverse()) await close();
+    const failures: unknown[] = [];
+    // One part that fails does not keep the others open.
+    for (const close of opened.splice(0).reverse()) await close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const issuer = await TokenIssuer.open(config.keysDir);
@@ -54,7 +59,7 @@ export async function createServer(
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${(http.address() as AddressInfo).port}`;
     const baseUrl = `${config.publicUrl ?? url}/fhir`;
 
-    const storage = await openStorage(config);
+    const storage = await openStorage(config, between);
     opened.push(storage.close);
     const definitions = loadActiveDefinitions(config, log);
     const shipped = [...definitions.current.definitions.searchParameters()];
@@ -66,9 +71,21 @@ export async function createServer(
       definitions.current.profileSet.digest,
       log,
       storage.catalog,
+      between,
     );
     opened.push(network.close);
-    const door = await openDoor({ config, baseUrl, clock, log, storage, definitions, shipped, network, issuer });
+    const door = await openDoor({
+      config,
+      baseUrl,
+      clock,
+      log,
+      storage,
+      definitions,
+      shipped,
+      network,
+      issuer,
+      between,
+    });
     opened.push(door.close);
     const front = openFront({ config, door, storage, network });
     opened.push(front.close);
@@ -98,7 +115,7 @@ export async function createServer(
       },
     };
   } catch (error) {
-    await closeAll();
+    await closeAll().catch(() => undefined);
     throw error;
   }
 }

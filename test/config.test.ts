@@ -38,8 +38,29 @@ describe('readConfig', () => {
     );
     const { chain } = readConfig({ CHAIN_RPC_URL: 'http://127.0.0.1:8545/', CHAIN_ID: '1337', CHAIN_KEY_FILE: 'key' });
     const url = 'http://127.0.0.1:8545';
-    assert.deepEqual(chain, { kind: 'rpc', url, urls: [url], chainId: 1337, keyFile: path.resolve('key') });
+    const payer = { kind: 'key', keyFile: path.resolve('key') };
+    assert.deepEqual(chain, { kind: 'rpc', url, urls: [url], headUrls: [], chainId: 1337, payer });
     assert.throws(() => readConfig({ CHAIN_ID: '1337' }), ConfigError);
+  });
+
+  it('takes WebSocket endpoints beside others, and an external signer in place of a key', () => {
+    const [CHAIN_ID, CHAIN_SIGNER_URL] = ['1337', 'http://127.0.0.1:9000'];
+    const CHAIN_RPC_URL = 'http://127.0.0.1:8545,ws://127.0.0.1:8546/';
+    const [a, b, c] = ['0a', '0b', '0c'].map((byte) => `0x${byte.repeat(20)}`);
+    const signer = { CHAIN_RPC_URL, CHAIN_ID, CHAIN_SIGNER_URL, CHAIN_SIGNER_ACCOUNTS: [a, b, c].join() };
+    const { chain } = readConfig(signer);
+    assert.ok(chain.kind === 'rpc');
+    assert.deepEqual([chain.urls, chain.headUrls], [['http://127.0.0.1:8545'], ['ws://127.0.0.1:8546']]);
+    assert.deepEqual(chain.payer, { kind: 'signer', url: CHAIN_SIGNER_URL, deployer: a, anchorer: b, publisher: c });
+    for (const [env, words] of [
+      [{ ...signer, CHAIN_SIGNER_ACCOUNTS: [a, b, b].join() }, /three different addresses/],
+      [{ ...signer, CHAIN_KEY_FILE: 'key' }, /both set/],
+      [{ ...signer, CHAIN_SIGNER_URL: '', CHAIN_KEY_FILE: 'key' }, /CHAIN_SIGNER_ACCOUNTS is set/],
+      [{ ...signer, CHAIN_RPC_URL: 'ws://127.0.0.1:8546' }, /WebSocket endpoints alone/],
+      [{ CHAIN_SIGNER_URL }, /CHAIN_RPC_URL is not/],
+    ] as const) {
+      assert.throws(() => readConfig(env), words);
+    }
   });
 
   it('reads just the variables that the README documents', () => {

@@ -95,6 +95,11 @@ export class Anchorer {
     if (isNews && this.#isIdle) this.#wake();
   }
 
+  /** The chain has a new block: what waits for one looks at once. */
+  onHead(): void {
+    if (!this.#isIdle) this.#wake();
+  }
+
   status(): AnchorStatus {
     const { batch, size } = this.#tracker.anchored;
     const problem = this.#problem === undefined ? {} : { problem: this.#problem };

@@ -35,7 +35,7 @@ export type LogEvent =
   /** A dependency is away (`isAway`) or back. */
   | {
       readonly event: 'dependency';
-      readonly name: 'chain' | 'blocks' | 'catalog' | 'access-log';
+      readonly name: 'chain' | 'chain-heads' | 'blocks' | 'catalog' | 'access-log';
       readonly isAway: boolean;
       readonly reason: string;
     }

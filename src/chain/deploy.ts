@@ -67,20 +67,40 @@ export async function readContracts(file: string): Promise<Contracts | undefined
 
 /** True when the code at every address is what this version compiles to, immutable values aside. */
 export async function areDeployed(chain: Pick<EvmChain, 'chainId' | 'code'>, contracts: Contracts): Promise<boolean> {
-  if (contracts.chainId !== chain.chainId) return false;
-  const expected: [Hex, ContractName][] = [
+  return (await unfitContracts(chain, contracts)).length === 0;
+}
+
+/** What is wrong with the contracts as this chain has them, one line each; nothing when they are ours. @throws ChainUnavailable */
+export async function unfitContracts(
+  chain: Pick<EvmChain, 'chainId' | 'code'>,
+  contracts: Contracts,
+): Promise<string[]> {
+  if (contracts.chainId !== chain.chainId)
+    return [`the contracts are on chain ${contracts.chainId}; this is chain ${chain.chainId}`];
+  const expected: [Hex | undefined, ContractName][] = [
     [contracts.network, 'Network'],
     [contracts.anchorLog, 'AnchorLog'],
     [contracts.consentRegistry, 'ConsentRegistry'],
     [contracts.groups, 'GroupRegistry'],
     [contracts.emergency, 'EmergencyAccess'],
   ];
-  if (expected.some(([address]) => address === undefined)) return false;
-  const codes = await Promise.all(expected.map(([address]) => chain.code(address)));
-  return expected.every(
-    ([, name], i) =>
-      masked(codes[i] as Hex, artifact(name)) === masked(artifact(name).deployedBytecode, artifact(name)),
-  );
+  const problems = expected.map(async ([address, name]) => {
+    if (address === undefined) return `${name} has no address`;
+    const [code, known] = [await chain.code(address), artifact(name)];
+    if (code === '0x') return `there is no contract at ${address}, where ${name} is expected`;
+    const isOurs = masked(code, known) === masked(known.deployedBytecode, known);
+    return isOurs ? undefined : `the code at ${address} is not the ${name} of this version`;
+  });
+  return (await Promise.all(problems)).filter((problem) => problem !== undefined);
+}
+
+/** With the contracts that the registry has created. */
+export function completed(
+  chainId: number,
+  deployed: Pick<Contracts, 'network' | 'anchorLog' | 'consentRegistry'>,
+): Omit<Contracts, 'fromBlock'> {
+  const { consentRegistry } = deployed;
+  return { chainId, ...deployed, groups: createdBy(consentRegistry, 2), emergency: createdBy(consentRegistry, 3) };
 }
 
 /**
@@ -135,15 +155,7 @@ async function deployAll(options: DeployOptions): Promise<Contracts> {
   const identifier = `0x${toHex(sha256(Buffer.from(organisation.identifier)))}`;
   const action = abiOf('Network').encodeFunctionData('setOrganisation', [identifier, entry]);
   await send(network, abiOf('Network').encodeFunctionData('propose', [network, action]) as Hex);
-  return {
-    chainId: chain.chainId,
-    network,
-    anchorLog,
-    consentRegistry,
-    groups: createdBy(consentRegistry, 2),
-    emergency: createdBy(consentRegistry, 3),
-    fromBlock: first.number,
-  };
+  return { ...completed(chain.chainId, { network, anchorLog, consentRegistry }), fromBlock: first.number };
 
   function send(to: Hex | undefined, data: Hex) {
     nonce += 1;

@@ -1,9 +1,9 @@
 /**
- * Adapter of the Chain port: any EVM node over JSON-RPC, transactions of type 2 (EIP-1559) signed with ethers.
+ * Adapter of the Chain port: any EVM node over JSON-RPC, transactions of type 2 (EIP-1559) signed by a key or an external signer.
  *
  * Every call is bounded in time and tried again on the next endpoint; ChainUnavailable when none answers.
  */
-import { SigningKey, Transaction } from 'ethers';
+import { Transaction } from 'ethers';
 import {
   CallReverted,
   ChainUnavailable,
@@ -15,7 +15,7 @@ import {
 } from './chain.js';
 import { explainRevert } from './errors.js';
 import { JsonRpc, RpcError } from './json-rpc.js';
-import { addressOf } from './signing.js';
+import { keySigner, type TransactionSigner } from './transaction-signer.js';
 
 /** The Chain port with what deployment and fee management need besides. */
 export interface EvmChain extends Chain {
@@ -27,6 +27,9 @@ export interface EvmChain extends Chain {
 
   /** Runtime code at an address; `0x` when there is none. */
   code(address: Hex): Promise<Hex>;
+
+  /** What an account has, in wei. */
+  balance(address: Hex): Promise<bigint>;
 
   /** Address of the contract that a mined transaction created. */
   createdBy(txHash: Hex): Promise<Hex | undefined>;
@@ -45,8 +48,8 @@ export interface EthersChainOptions {
   /** One endpoint, or several of the same chain. */
   readonly url: string | readonly string[];
   readonly chainId: number;
-  /** 32 bytes. */
-  readonly privateKey: Uint8Array;
+  /** Who pays: a private key (32 bytes), or a signer that keeps it. */
+  readonly payer: Uint8Array | TransactionSigner;
   /** Bound on one attempt; default 5,000. */
   readonly timeoutMs?: number;
   readonly retries?: number;
@@ -73,11 +76,11 @@ interface RawReceipt {
 
 /** Opens no connection before the first call. */
 export function createEthersChain(options: EthersChainOptions): EvmChain {
-  const { chainId, privateKey, timeoutMs = 5_000, retries, journal } = options;
+  const { chainId, payer, timeoutMs = 5_000, retries, journal } = options;
   const urls = typeof options.url === 'string' ? [options.url] : options.url;
   const rpc = new JsonRpc({ urls, timeoutMs, ...(retries === undefined ? {} : { retries }) });
-  const address = addressOf(privateKey);
-  const signingKey = new SigningKey(privateKey);
+  const signer = payer instanceof Uint8Array ? keySigner(payer) : payer;
+  const { address } = signer;
 
   async function sign(to: Hex | undefined, data: Hex, nonce: number, feePercent = 100) {
     const request = { from: address, ...(to === undefined ? {} : { to }), data };
@@ -92,7 +95,7 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
     const priority = tip instanceof RpcError ? 1_000_000_000n : BigInt(tip as Hex);
     const baseFee = BigInt((block as { baseFeePerGas?: Hex }).baseFeePerGas ?? '0x0');
     const percent = BigInt(feePercent);
-    const transaction = Transaction.from({
+    return signer.sign({
       type: 2,
       chainId,
       nonce,
@@ -103,8 +106,6 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
       maxFeePerGas: ((baseFee * 2n + priority) * percent) / 100n,
       maxPriorityFeePerGas: (priority * percent) / 100n,
     });
-    transaction.signature = signingKey.sign(transaction.unsignedHash);
-    return { raw: transaction.serialized as Hex, txHash: transaction.hash as Hex };
   }
 
   async function receipt(txHash: Hex): Promise<ChainReceipt | undefined> {
@@ -171,6 +172,10 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
       return rpc.call<Hex>('eth_getCode', at, 'latest');
     },
 
+    async balance(of): Promise<bigint> {
+      return BigInt(await rpc.call<Hex>('eth_getBalance', of, 'latest'));
+    },
+
     async createdBy(txHash): Promise<Hex | undefined> {
       const found = await rpc.call<RawReceipt | null>('eth_getTransactionReceipt', txHash);
       return found?.contractAddress ?? undefined;
@@ -187,6 +192,7 @@ export function createEthersChain(options: EthersChainOptions): EvmChain {
     },
 
     close(): Promise<void> {
+      signer.close();
       rpc.close();
       return Promise.resolve();
     },

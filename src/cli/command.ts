@@ -10,6 +10,9 @@ const plainErrors = new Set([
   'BlockStoreUnavailable',
   'CatalogUnavailable',
   'CommandRefused',
+  'ChainUnavailable',
+  'WrongChain',
+  'SignerRefused',
   'AccessLogBroken',
 ]);
 

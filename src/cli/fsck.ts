@@ -197,7 +197,7 @@ async function connect(config: Config, storage: Storage) {
     config.chain.kind === 'embedded' ? await startEmbeddedChain({ folder: config.chain.folder }) : undefined;
   const url = config.chain.kind === 'rpc' ? config.chain.url : (embedded?.url as string);
   const privateKey = chainKeys(storage.keyRing).anchorer;
-  const chain = createEthersChain({ url, chainId: contracts.chainId, privateKey });
+  const chain = createEthersChain({ url, chainId: contracts.chainId, payer: privateKey });
   return {
     anchors: [{ chain, contract: contracts.anchorLog, fromBlock: contracts.fromBlock }],
     async close() {

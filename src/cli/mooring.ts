@@ -10,6 +10,10 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   backup: { about: 'write a backup of a server, also while it serves', load: () => import('./backup.js') },
   restore: { about: 'bring a backup back on an empty machine', load: () => import('./restore.js') },
   migrate: { about: 'move everything to other engines, checked record by record', load: () => import('./migrate.js') },
+  chain: {
+    about: 'deploy the contracts on a chain, or attach to those that are there',
+    load: () => import('./chain.js'),
+  },
   blocks: { about: 'export and import sealed blocks as a CAR', load: () => import('./blocks.js') },
   fsck: { about: 'check the data of a stopped server against itself and the chain', load: () => import('./fsck.js') },
   validator: {

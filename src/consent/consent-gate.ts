@@ -46,6 +46,8 @@ export interface ConsentGateOptions {
   readonly maxStalenessMs?: number;
   /** How often the chain is asked for its head; default 250. */
   readonly pollMs?: number;
+  /** True while `sync` is called for each new block: then the chain is asked eight times less often. */
+  readonly isTold?: () => boolean;
   /** Decisions are made on the block that has so many on top of it, itself included; default 1: the head. */
   readonly confirmations?: number;
   /** How long a read waits for a filing of this server to be mined before it is decided without; default 1,000. */
@@ -123,10 +125,16 @@ class ContractGate implements RunningConsentGate {
         .sync()
         .catch(() => undefined)
         .finally(() => {
-          if (this.#timer !== undefined) this.#timer = setTimeout(poll, this.#options.pollMs ?? 250).unref();
+          if (this.#timer !== undefined) this.#timer = setTimeout(poll, this.#pauseMs()).unref();
         });
     };
-    this.#timer = setTimeout(poll, this.#options.pollMs ?? 250).unref();
+    this.#timer = setTimeout(poll, this.#pauseMs()).unref();
+  }
+
+  #pauseMs(): number {
+    const { pollMs = 250, isTold } = this.#options;
+    const wantedMs = isTold?.() === true ? 8 * pollMs : pollMs;
+    return Math.min(wantedMs, Math.max(pollMs, this.#maxStalenessMs / 2));
   }
 
   sync(): Promise<void> {

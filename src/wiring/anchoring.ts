@@ -30,6 +30,8 @@ export interface Anchoring {
   readonly logDoor: LogDoor;
   /** Tells every anchorer that the log has grown. */
   notify(): void;
+  /** Tells every anchorer that its chain may have moved. */
+  onHead(): void;
   close(): Promise<void>;
 }
 
@@ -53,9 +55,7 @@ export async function startAnchoring(
   const issuerDoor = createIssuerDoor(baseUrl, organisationKey);
   const remote =
     network.validators && remoteValidators(network.validators, config, storage, tiles, signer, cosignatures);
-  const attestors: readonly Attestor[] = remote?.attestors ?? [
-    new LocalAttestor(network.keys.validator, tiles, catalog),
-  ];
+  const attestors: readonly Attestor[] = remote?.attestors ?? [new LocalAttestor(network.validatorKey, tiles, catalog)];
   const { maxAgeMs, batchSize, confirmations, attestationTimeoutMs } = config.anchoring;
 
   const anchorerOn = (chain: EvmChain, contracts: Contracts, ratified?: ConnectedChain['ratify']): Anchorer => {
@@ -113,6 +113,7 @@ export async function startAnchoring(
         (remote?.blockDoor.serve(request, response) ?? false),
     },
     notify: () => anchorers.forEach((anchorer) => anchorer.notify()),
+    onHead: () => anchorers.forEach((anchorer) => anchorer.onHead()),
     async close() {
       await further.close();
       await Promise.all(anchorers.map((anchorer) => anchorer.close()));

@@ -40,6 +40,7 @@ export async function startConsent(
   search: SearchContext,
   clock: Clock,
   log: Log,
+  isTold?: () => boolean,
 ): Promise<Consent> {
   const { catalog, keyRing } = storage;
   const blinder = createBlinder(keyRing.derive('consent'));
@@ -66,6 +67,7 @@ export async function startConsent(
     contents: publisher,
     implicitPolicy: config.consent.defaultPolicy,
     maxStalenessMs: config.consent.maxStalenessMs,
+    ...(isTold && { isTold }),
   });
   const emergencies = await startEmergencies(config, network, { blinder, clock, gate, publisher });
   const accounts = new AccountDesk({
@@ -93,7 +95,8 @@ export async function startConsent(
     async close() {
       gate.close();
       await publisher.close();
-      await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
+      // Else the next start looks at what came since.
+      if (!publisher.isBehind) await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
     },
   };
 }

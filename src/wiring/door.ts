@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { Committer } from '../commit/committer.js';
 import { finishErasures } from '../commit/erase.js';
+import type { RunningConsentGate } from '../consent/consent-gate.js';
 import type { Config } from '../config.js';
 import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
 import { direct } from '../fhir/http/direct.js';
@@ -32,6 +33,7 @@ import { InForce } from './in-force.js';
 import { Indexing } from './indexing.js';
 import type { Draft } from '../commit/draft.js';
 import type { Network } from './network.js';
+import type { PortsBetween } from './ports.js';
 import { SealingThread } from './sealing/sealing-thread.js';
 import { startSharing } from './sharing.js';
 import { launchDesk, openSmart } from './smart.js';
@@ -61,6 +63,7 @@ export interface DoorParts {
   readonly shipped: readonly SearchParameter[];
   readonly network: Network;
   readonly issuer: TokenIssuer;
+  readonly between?: PortsBetween;
 }
 
 export async function openDoor(parts: DoorParts): Promise<Door> {
@@ -97,7 +100,13 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     terminology: searchTerminology(() => definitions.current.terminology),
   };
   const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));
-  const consent = await startConsent(config, storage, network, search, clock, log);
+  let gate: RunningConsentGate | undefined;
+  const heads = network.followHeads(() => {
+    anchoring.onHead();
+    void gate?.sync().catch(() => undefined);
+  });
+  const consent = await startConsent(config, storage, network, search, clock, log, heads.isLive);
+  gate = consent.gate;
   const smart = await openSmart({
     config,
     baseUrl,
@@ -105,6 +114,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     keyRing,
     issuer,
     findPerson: personFinder(storage, search),
+    between: parts.between,
   });
 
   const opened = new OpenedCache(records);
@@ -232,6 +242,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       }
     },
     async close() {
+      heads.close();
       await rotations.close();
       await reindexer.close();
       await committer.close();

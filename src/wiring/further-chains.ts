@@ -6,7 +6,7 @@ import { createEthersChain, type EvmChain } from '../chain/ethers-chain.js';
 import { reconcileValidators } from '../chain/validator-set.js';
 import type { Log } from '../base/log.js';
 import type { FurtherChain } from '../config.js';
-import { readKeyFile } from './network.js';
+import { readKeyFile } from './payers.js';
 
 export interface ConnectedChain {
   readonly anchorerChain: EvmChain;
@@ -35,7 +35,7 @@ export function connectFurtherChains(
   const loops = chains.map(async (further) => {
     const { url, chainId } = further;
     // One key deploys, ratifies and anchors: the anchorer's loop alone uses it once the contracts are there.
-    const chain = createEthersChain({ url, chainId, privateKey: readKeyFile(further.keyFile) });
+    const chain = createEthersChain({ url, chainId, payer: readKeyFile(further.keyFile) });
     opened.push(chain);
     let isAway = false;
     while (!ended.signal.aborted) {

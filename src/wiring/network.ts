@@ -1,9 +1,7 @@
 /** Connects the chain (the embedded one or an operator's), with its contracts: deployed once, found again later. */
-import { readFileSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Log } from '../base/log.js';
-import { Wallet } from 'ethers';
 import { ChainUnavailable, type Hex } from '../chain/chain.js';
 import { JsonRpc } from '../chain/json-rpc.js';
 import {
@@ -15,7 +13,7 @@ import {
 } from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain, type EvmChain, type TransactionJournal } from '../chain/ethers-chain.js';
-import { chainKeys, privateKeyFrom, type ChainKeys } from '../chain/keys.js';
+import { HeadFeed } from '../chain/head-feed.js';
 import { addressOf } from '../chain/signing.js';
 import { reconcileValidators } from '../chain/validator-set.js';
 import { organisationKey } from '../anchoring/sd-jwt.js';
@@ -23,12 +21,15 @@ import type { ValidatorDescription } from '../anchoring/validator-node/validator
 import type { Catalog } from '../commit/catalog.js';
 import type { Config } from '../config.js';
 import type { KeyRing } from '../vault/key-ring.js';
+import type { PortsBetween } from './ports.js';
+import { accountOf, payersOf, type Payer, type Payers } from './payers.js';
 import { readValidators } from './validators.js';
 
 export interface Network {
   readonly url: string;
   readonly chainId: number;
-  readonly keys: ChainKeys;
+  /** Signs heads of the log. */
+  readonly validatorKey: Uint8Array;
   readonly contracts: Contracts;
   /** What the contracts were made with: the same on further chains. */
   readonly deployment: Pick<DeployOptions, 'validators' | 'profileSets' | 'organisation'>;
@@ -41,6 +42,8 @@ export interface Network {
   ratify(profileSetDigest: string): Promise<void>;
   /** Proposes that holders of these roles (blinded terms) may declare emergencies of at most so long. */
   nameEmergencyRoles(roles: readonly string[], maxDurationS: number): Promise<void>;
+  /** Calls back for each new block that the chain tells of. @returns whether it does tell: where not, loops poll. */
+  followHeads(onHead: () => void): { isLive(): boolean; close(): void };
   close(): Promise<void>;
 }
 
@@ -61,26 +64,29 @@ export async function connectNetwork(
   profileSetDigest: string,
   log: Log,
   catalog: Pick<Catalog, 'getState' | 'putState' | 'locks'>,
+  between: PortsBetween = {},
 ): Promise<Network> {
   const folder = path.join(config.dataDir, 'chain');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const keys = keysFor(config, keyRing);
-  const endpoint = await connect(config, keys, log);
+  const payers = payersOf(config.chain, keyRing);
+  const endpoint = await connect(config, payers, log);
   const { url, chainId, journal } = endpoint;
-  const chainWith = (privateKey: Uint8Array) =>
-    createEthersChain({ url: endpoint.urls ?? url, chainId, privateKey, journal });
-  const deployer = chainWith(keys.deployer);
+  const chainWith = (payer: Payer) => {
+    const chain = createEthersChain({ url: endpoint.urls ?? url, chainId, payer, journal });
+    return between.chain?.(chain) ?? chain;
+  };
+  const deployer = chainWith(payers.deployer);
   const { validators: file } = config.anchoring;
   const { publicJwk } = await organisationKey(keyRing.derive('organisation'));
   const validators = file === undefined ? undefined : readValidators(file);
   try {
     const deployment = {
-      validators: validators?.map(({ address }) => address) ?? [addressOf(keys.validator)],
+      validators: validators?.map(({ address }) => address) ?? [addressOf(payers.validator)],
       profileSets: [`0x${profileSetDigest}` as Hex],
       organisation: {
         identifier: config.organization,
         baseUrl,
-        relay: addressOf(keys.publisher),
+        relay: accountOf(payers.publisher),
         publicKeys: JSON.stringify({ keys: [publicJwk] }),
       },
     };
@@ -95,11 +101,11 @@ export async function connectNetwork(
     const ratify = (digest: string) =>
       asOnlySender(catalog, () => ratifyProfileSet(deployer, contracts, `0x${digest}`));
     await ratify(profileSetDigest);
-    const chains = [chainWith(keys.anchorer), chainWith(keys.publisher)] as const;
+    const chains = [chainWith(payers.anchorer), chainWith(payers.publisher)] as const;
     return {
       url,
       chainId,
-      keys,
+      validatorKey: payers.validator,
       contracts,
       deployment,
       ...(validators && { validators }),
@@ -107,6 +113,7 @@ export async function connectNetwork(
       publisherChain: chains[1],
       ratify,
       nameEmergencyRoles: (named, maxDurationS) => nameEmergencyRoles(deployer, contracts, { named, maxDurationS }),
+      followHeads: (onHead) => followHeads(config, log, onHead),
       async close() {
         await Promise.all([deployer, ...chains].map((chain) => chain.close()));
         await endpoint.stop();
@@ -124,6 +131,9 @@ function asOnlySender<T>({ locks }: Pick<Catalog, 'locks'>, task: () => Promise<
   return locks === undefined ? task() : locks.exclusively('chain/deployer', task);
 }
 
+/** Small state of the catalog that has the contracts' addresses. */
+export const contractsKey = (chainId: number) => `chain/contracts/${chainId}`;
+
 /** Servers that share a log share the contracts: where they are stands in the catalog too. */
 async function sharedContracts(
   catalog: Pick<Catalog, 'getState' | 'putState' | 'locks'>,
@@ -132,7 +142,7 @@ async function sharedContracts(
   deploy: () => Promise<Contracts>,
 ): Promise<Contracts> {
   if (catalog.locks === undefined) return deploy();
-  const key = `chain/contracts/${chainId}`;
+  const key = contractsKey(chainId);
   const stored = await catalog.getState(key);
   if (stored !== undefined) await writeFile(file, stored, { mode: 0o600 });
   const contracts = await deploy();
@@ -142,7 +152,7 @@ async function sharedContracts(
   return contracts;
 }
 
-async function connect({ chain }: Config, keys: ChainKeys, log: Log): Promise<Endpoint> {
+async function connect({ chain }: Config, payers: Payers, log: Log): Promise<Endpoint> {
   if (chain.kind === 'rpc') {
     await checkChainId(chain.urls, chain.chainId);
     return { url: chain.url, urls: chain.urls, chainId: chain.chainId, stop: () => Promise.resolve() };
@@ -152,33 +162,35 @@ async function connect({ chain }: Config, keys: ChainKeys, log: Log): Promise<En
     onEvent: (event) =>
       log.write({ event: 'dependency', name: 'chain', isAway: event === 'chain-ended', reason: `embedded ${event}` }),
   });
-  await embedded.fund(sendersOf(keys));
+  await embedded.fund(sendersOf(payers));
   return embedded;
 }
 
-function sendersOf(keys: ChainKeys): Hex[] {
-  return [keys.deployer, keys.anchorer, keys.publisher].map(addressOf);
+function followHeads({ chain }: Config, log: Log, onHead: () => void) {
+  if (chain.kind === 'embedded' || chain.headUrls.length === 0) return { isLive: () => false, close: () => undefined };
+  const feed = new HeadFeed({
+    urls: chain.headUrls,
+    onHead,
+    onChange: (isLive, reason) => log.write({ event: 'dependency', name: 'chain-heads', isAway: !isLive, reason }),
+  });
+  return { isLive: () => feed.isLive, close: () => feed.close() };
 }
 
-/** Of an operator's chain: derived from the key that the operator funded; it deploys, the others are told at start. */
-function keysFor({ chain }: Config, keyRing: KeyRing): ChainKeys {
-  if (chain.kind === 'embedded') return chainKeys(keyRing);
-  const seed = readKeyFile(chain.keyFile, chain.passwordFile);
-  return {
-    deployer: seed,
-    anchorer: privateKeyFrom(seed, 'anchorer'),
-    publisher: privateKeyFrom(seed, 'publisher'),
-    validator: privateKeyFrom(seed, 'validator'),
-  };
+function sendersOf({ deployer, anchorer, publisher }: Payers): Hex[] {
+  return [deployer, anchorer, publisher].map(accountOf);
 }
 
-/** One endpoint of another chain would take our transactions to where nobody looks. @throws Error naming it. */
-async function checkChainId(urls: readonly string[], expected: number): Promise<void> {
+export class WrongChain extends Error {
+  override readonly name = 'WrongChain';
+}
+
+/** One endpoint of another chain would take our transactions to where nobody looks. @throws WrongChain naming it. */
+export async function checkChainId(urls: readonly string[], expected: number): Promise<void> {
   for (const url of urls) {
     const rpc = new JsonRpc({ urls: [url], timeoutMs: 5_000 });
     try {
       const found = Number(await rpc.call<Hex>('eth_chainId'));
-      if (found !== expected) throw new Error(`the chain at ${url} has the id ${found}; CHAIN_ID is ${expected}`);
+      if (found !== expected) throw new WrongChain(`the chain at ${url} has the id ${found}; CHAIN_ID is ${expected}`);
     } catch (error) {
       // One that is away is checked when the others are away too: nothing is signed for another id anyway.
       if (!(error instanceof ChainUnavailable) || urls.length === 1) throw error;
@@ -186,25 +198,4 @@ async function checkChainId(urls: readonly string[], expected: number): Promise<
       rpc.close();
     }
   }
-}
-
-/**
- * The private key in a file of mode 0600: 0x and 64 digits, or a keystore (Web3 Secret Storage, JSON) with the password of another file.
- * @throws Error naming what is wrong with it.
- */
-export function readKeyFile(file: string, passwordFile?: string): Uint8Array {
-  const text = secretText(file);
-  const isKeystore = text.startsWith('{');
-  if (isKeystore && passwordFile === undefined)
-    throw new Error(`${file} is an encrypted keystore: its password is expected in CHAIN_KEY_PASSWORD_FILE`);
-  const key = isKeystore ? Wallet.fromEncryptedJsonSync(text, secretText(passwordFile!)).privateKey : text;
-  if (!/^0x[0-9a-fA-F]{64}$/.test(key))
-    throw new Error(`${file} holds no private key: expected 0x and 64 hexadecimal digits, or a keystore`);
-  return new Uint8Array(Buffer.from(key.slice(2), 'hex'));
-}
-
-function secretText(file: string): string {
-  if ((statSync(file).mode & 0o077) !== 0)
-    throw new Error(`${file} can be read by others than its owner: expected mode 0600`);
-  return readFileSync(file, 'utf8').trim();
 }

@@ -17,6 +17,7 @@ import { openSqliteSmartStore } from '../smart/store/sqlite-smart-store.js';
 import { localIssuer, type TokenIssuer } from '../smart/token-issuer.js';
 import { localTokens } from '../smart/token-verifier.js';
 import type { KeyRing } from '../vault/key-ring.js';
+import type { PortsBetween } from './ports.js';
 
 export interface SmartParts {
   readonly config: Config;
@@ -27,6 +28,7 @@ export interface SmartParts {
   readonly issuer: TokenIssuer;
   /** The one Patient or Practitioner with an identifier, as a reference. */
   findPerson(system: string, value: string): Promise<string | undefined>;
+  readonly between?: PortsBetween;
 }
 
 export interface Smart {
@@ -46,7 +48,7 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
   const { config, baseUrl, clock, keyRing, issuer } = parts;
   const { smart, organization } = config;
   const matrix = readRoleMatrix(smart.roleMatrixFile);
-  const store = openSealedStore(config, keyRing);
+  const store = openSealedStore(config, keyRing, parts.between);
   const byIssuer = new Map<string, TokenSource>();
   if (smart.localTokens) byIssuer.set(localIssuer, await localTokens(issuer.publicJwk, clock));
   const outside = smart.issuer.kind === 'outside' ? outsideIssuer(smart.issuer, parts) : undefined;
@@ -79,8 +81,13 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
 }
 
 /** The store of the authorization server: the command line opens it beside a running server. */
-export function openSealedStore({ smart }: Pick<Config, 'smart'>, keyRing: Pick<KeyRing, 'derive'>): SealedStore {
-  return new SealedStore(openSqliteSmartStore(smart.store.file), keyRing);
+export function openSealedStore(
+  { smart }: Pick<Config, 'smart'>,
+  keyRing: Pick<KeyRing, 'derive'>,
+  between: PortsBetween = {},
+): SealedStore {
+  const store = openSqliteSmartStore(smart.store.file);
+  return new SealedStore(between.smartStore?.(store) ?? store, keyRing);
 }
 
 function outsideIssuer(

@@ -19,6 +19,7 @@ import type { KeyRing } from '../vault/key-ring.js';
 import { Names } from '../vault/names.js';
 import { Vault } from '../vault/vault.js';
 import { notedAccessHead } from './access-head.js';
+import type { PortsBetween } from './ports.js';
 import { lockFolder, type FolderLock } from '../base/folder-lock.js';
 
 export interface Storage {
@@ -37,26 +38,30 @@ export interface Storage {
 }
 
 /** @throws FolderLocked when another process serves DATA_DIR; the ports' own errors when something cannot be opened. */
-export async function openStorage(config: Config): Promise<Storage> {
+export async function openStorage(config: Config, between: PortsBetween = {}): Promise<Storage> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const lock = lockFolder(config.dataDir);
   try {
-    return await openParts(config, lock);
+    return await openParts(config, lock, between);
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-async function openParts(config: Config, lock: FolderLock): Promise<Storage> {
-  const keyRing = await openConfiguredRing(config);
-  const [catalog, blocks] = await Promise.all([openCatalog(config.catalog), openBlocks(config.blocks)]);
+async function openParts(config: Config, lock: FolderLock, between: PortsBetween): Promise<Storage> {
+  const ring = await openConfiguredRing(config);
+  const keyRing = between.keyRing?.(ring) ?? ring;
+  const [realCatalog, realBlocks] = await Promise.all([openCatalog(config.catalog), openBlocks(config.blocks)]);
+  const catalog = between.catalog?.(realCatalog) ?? realCatalog;
+  const blocks = between.blocks?.(realBlocks) ?? realBlocks;
   const server = catalog.locks === undefined ? undefined : await serverName(config.dataDir);
   let accessLog: AccessLog;
   try {
     const noted = await notedAccessHead(catalog, keyRing, server);
     const folder = path.join(config.dataDir, 'access');
-    accessLog = await openFileAccessLog(folder, keyRing.derive('access'), undefined, noted);
+    const opened = await openFileAccessLog(folder, keyRing.derive('access'), undefined, noted);
+    accessLog = between.accessLog?.(opened) ?? opened;
   } catch (error) {
     await Promise.all([blocks.close(), catalog.close()]);
     throw error;

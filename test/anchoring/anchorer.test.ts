@@ -206,7 +206,7 @@ describe('the anchorer and a chain that', () => {
       const { createEthersChain } = await import('../../src/chain/ethers-chain.js');
       const { privateKeyOf } = await import('./harness.js');
       const { url, chainId } = network.embedded;
-      const chain = createEthersChain({ url, chainId, privateKey: privateKeyOf('anchorer') });
+      const chain = createEthersChain({ url, chainId, payer: privateKeyOf('anchorer') });
       const anchorer = anchorerOf(network, { chain });
       network.log.addMany(1);
       await settle(anchorer);
@@ -244,7 +244,7 @@ describe('the anchorer and a chain that', () => {
       const { createEthersChain } = await import('../../src/chain/ethers-chain.js');
       const { privateKeyOf } = await import('./harness.js');
       const { url, chainId } = network.embedded;
-      const chain = createEthersChain({ url, chainId, privateKey: privateKeyOf('anchorer') });
+      const chain = createEthersChain({ url, chainId, payer: privateKeyOf('anchorer') });
       await rpc('evm_setAutomine', false);
       const sent: string[] = [];
       const counting: AnchorChain = new Proxy(chain, {

@@ -122,7 +122,7 @@ export async function startNetwork(validators: readonly string[] = ['validator']
   const embedded = await startEmbeddedChain({ folder: path.join(folder, 'chain') });
   await embedded.fund([addressOf(key('deployer')), addressOf(key('anchorer'))]);
   const { url, chainId, journal } = embedded;
-  const deployer = createEthersChain({ url, chainId, privateKey: key('deployer'), journal });
+  const deployer = createEthersChain({ url, chainId, payer: key('deployer'), journal });
   const contracts = await deployContracts({
     chain: deployer,
     file: path.join(folder, 'contracts.json'),
@@ -131,7 +131,7 @@ export async function startNetwork(validators: readonly string[] = ['validator']
     organisation: { identifier: 'test', baseUrl, relay: addressOf(key('anchorer')) },
   });
   await deployer.close();
-  const chain = createEthersChain({ url, chainId, privateKey: key('anchorer'), journal });
+  const chain = createEthersChain({ url, chainId, payer: key('anchorer'), journal });
   const state = fileState(path.join(folder, 'state'));
   const log = await TestLog.open(state);
   const tiles = await TileStore.open(path.join(folder, 'log'), log, 0);

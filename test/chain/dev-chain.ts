@@ -39,7 +39,7 @@ export async function startDevChain(validators?: readonly Hex[]): Promise<DevCha
   const opened: EvmChain[] = [];
   const chainOf = (privateKey: Uint8Array = keys.publisher) => {
     const { url, chainId, journal } = embedded;
-    const chain = createEthersChain({ url, chainId, privateKey, journal });
+    const chain = createEthersChain({ url, chainId, payer: privateKey, journal });
     opened.push(chain);
     return chain;
   };

@@ -23,7 +23,7 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
 }
 
 async function sendSome(embedded: EmbeddedChain, count: number): Promise<Hex[]> {
-  const chain = createEthersChain({ ...pick(embedded), privateKey, journal: embedded.journal });
+  const chain = createEthersChain({ ...pick(embedded), payer: privateKey, journal: embedded.journal });
   const hashes: Hex[] = [];
   for (let i = 0; i < count; i += 1) {
     const { raw, txHash } = await chain.sign(other, '0x', await chain.nextNonce());
@@ -37,7 +37,7 @@ async function sendSome(embedded: EmbeddedChain, count: number): Promise<Hex[]> 
 const pick = ({ url, chainId }: EmbeddedChain) => ({ url, chainId });
 
 async function blockOf(embedded: EmbeddedChain, txHash: Hex): Promise<string> {
-  const chain = createEthersChain({ ...pick(embedded), privateKey });
+  const chain = createEthersChain({ ...pick(embedded), payer: privateKey });
   const receipt = await chain.receipt(txHash);
   await chain.close();
   return receipt === undefined ? 'missing' : `${receipt.blockNumber} ${receipt.blockHash}`;

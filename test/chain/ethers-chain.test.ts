@@ -36,7 +36,7 @@ describe('the chain over JSON-RPC', () => {
   after(() => dev.stop());
 
   const chainAt = (url: string | readonly string[], timeoutMs = 100) =>
-    createEthersChain({ url, chainId: dev.embedded.chainId, privateKey: dev.keys.publisher, timeoutMs, retries: 0 });
+    createEthersChain({ url, chainId: dev.embedded.chainId, payer: dev.keys.publisher, timeoutMs, retries: 0 });
 
   it('goes on at the next endpoint when one does not answer, and stays with the one that does', async () => {
     for (const status of [500, 'never'] as const) {

@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { systemClock } from '../../src/base/clock.js';
 import { createLog, type Log } from '../../src/base/log.js';
 import { readConfig, type Config } from '../../src/config.js';
 import { createServer, type Server } from '../../src/server.js';
+import type { PortsBetween } from '../../src/wiring/ports.js';
 
 /** What comes back, with its body read. */
 export interface Answer {
@@ -49,14 +51,15 @@ export class TestServer {
     private token: string,
     /** Everything that the server wrote into its log. */
     readonly logLines: string[],
+    private readonly between: PortsBetween = {},
   ) {}
 
-  /** Starts a server on a temporary folder. */
-  static async start(env: NodeJS.ProcessEnv = {}): Promise<TestServer> {
+  /** Starts a server on a temporary folder. @param between the server and its ports. */
+  static async start(env: NodeJS.ProcessEnv = {}, between: PortsBetween = {}): Promise<TestServer> {
     const folder = await mkdtemp(path.join(tmpdir(), 'mooring-e2e-'));
     const lines: string[] = [];
-    const server = await createServer(testConfig(folder, env), logInto(lines));
-    return new TestServer(folder, env, server, await server.token(), lines);
+    const server = await createServer(testConfig(folder, env), logInto(lines), systemClock, between);
+    return new TestServer(folder, env, server, await server.token(), lines, between);
   }
 
   /** JSON-RPC endpoint of the embedded chain. */
@@ -86,7 +89,8 @@ export class TestServer {
 
   /** Starts it again after `halt`. */
   async resume(): Promise<void> {
-    this.server = await createServer(testConfig(this.folder, this.env), logInto(this.logLines));
+    const config = testConfig(this.folder, this.env);
+    this.server = await createServer(config, logInto(this.logLines), systemClock, this.between);
     this.token = await this.server.token();
   }
 

@@ -53,7 +53,7 @@ describe('sharing keys', () => {
     const chain = createEthersChain({
       url: server.chainUrl,
       chainId: contracts.chainId,
-      privateKey: chainKeys(ring).deployer,
+      payer: chainKeys(ring).deployer,
     });
     const entry = { baseUrl: 'http://reader/fhir', keys, relay: `0x${'0'.repeat(40)}`, status: 'active' } as const;
     const { raw, txHash } = await chain.sign(

@@ -271,7 +271,7 @@ describe('validators that do not behave', () => {
     const other: HeadStatement = { ...statement, root: `0x${'66'.repeat(32)}` };
     assert.ok(signatures.length === 3);
     const funded = privateKeyFrom(Buffer.alloc(32, 5), 'anybody');
-    const chain = createEthersChain({ url: server.chainUrl, chainId, privateKey: funded });
+    const chain = createEthersChain({ url: server.chainUrl, chainId, payer: funded });
     const rpc = fetchRpc(server.chainUrl);
     await rpc('anvil_setBalance', [chain.address, '0xde0b6b3a7640000']);
     const data = encodeDispute(statement, signHead(key, domain, statement), other, signHead(key, domain, other));

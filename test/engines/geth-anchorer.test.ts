@@ -32,7 +32,7 @@ describe('four geth nodes that seal by turns', () => {
     const sender = privateKeyOf('anchorer');
     geth = await startGeth({ sealers: 4, funded: [addressOf(sender)] });
     const chainAt = (index: number) => {
-      const chain = createEthersChain({ url: geth.nodes[index].url, chainId: geth.chainId, privateKey: sender });
+      const chain = createEthersChain({ url: geth.nodes[index].url, chainId: geth.chainId, payer: sender });
       opened.push(chain);
       return chain;
     };

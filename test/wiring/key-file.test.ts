@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { encryptKeystoreJson } from 'ethers';
 import { addressOf } from '../../src/chain/signing.js';
-import { readKeyFile } from '../../src/wiring/network.js';
+import { readKeyFile } from '../../src/wiring/payers.js';
 import { tempFolder } from '../suites/temp.js';
 
 const privateKey = `0x${'11'.repeat(32)}`;
