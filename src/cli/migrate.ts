@@ -4,7 +4,7 @@ import { lockFolder } from '../base/folder-lock.js';
 import { openBlocks, openCatalog } from '../wiring/storage.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
 import { ArchiveBroken } from './transfer/archive.js';
-import { appendAll, compare, copyBlocks, copyKeys, copyStates } from './transfer/copy.js';
+import { compare, moveAll } from './transfer/copy.js';
 import { progressTo } from './transfer/progress.js';
 
 const usage = `Usage: mooring migrate [--verify-only]
@@ -52,17 +52,7 @@ async function migrate(source: Config, target: Config, isCheckOnly: boolean): Pr
   };
   try {
     const startedAt = performance.now();
-    if (!isCheckOnly) {
-      if (!sameBlocks) await copyBlocks(from.blocks, to.blocks, onProgress);
-      if (!sameCatalog) {
-        await copyKeys(from.catalog, to.catalog);
-        await copyStates(from.catalog, to.catalog);
-        const { seq } = from.catalog.head();
-        const next = to.catalog.head().seq + 1;
-        if (next > seq + 1) throw new ArchiveBroken('the target has more entries than the source');
-        await appendAll(to.catalog, from.catalog.entries(next, seq + 1), seq, onProgress);
-      }
-    }
+    if (!isCheckOnly) await moveAll(from, to, onProgress);
     const seconds = (performance.now() - startedAt) / 1000;
     const { versions, problem } = await compare(from.catalog, to.catalog, to.blocks, onProgress);
     if (problem !== undefined) throw new ArchiveBroken(`${problem}; ${versions} versions before it fit`);

@@ -2,6 +2,7 @@
 import type { BlockDigest } from '../../base/ids.js';
 import type { Catalog, Entry } from '../../commit/catalog.js';
 import type { BlockStore, SealedBlock } from '../../ipfs/block-store.js';
+import { ArchiveBroken } from './archive.js';
 
 const blocksAtOnce = 500;
 const bytesAtOnce = 8 * 1024 * 1024;
@@ -13,6 +14,28 @@ export type OnProgress = (what: 'blocks' | 'entries' | 'verified', done: number,
 
 /** State that is about one process or procedure, not about what is kept. */
 export const passingStates = ['migration', 'health'];
+
+/** The stores of one installation. */
+export interface Stores {
+  readonly catalog: Catalog;
+  readonly blocks: BlockStore;
+}
+
+/**
+ * Brings everything of `from` into `to`, where a part that is the same store stays as it is. After a failure anywhere it is done again: what is there is
+ * passed over. Blocks come before the entries that name them.
+ * @throws ArchiveBroken when the target has another, longer log.
+ */
+export async function moveAll(from: Stores, to: Stores, onProgress?: OnProgress): Promise<void> {
+  if (to.blocks !== from.blocks) await copyBlocks(from.blocks, to.blocks, onProgress);
+  if (to.catalog === from.catalog) return;
+  await copyKeys(from.catalog, to.catalog);
+  await copyStates(from.catalog, to.catalog);
+  const { seq } = from.catalog.head();
+  const next = to.catalog.head().seq + 1;
+  if (next > seq + 1) throw new ArchiveBroken('the target has more entries than the source');
+  await appendAll(to.catalog, from.catalog.entries(next, seq + 1), seq, onProgress);
+}
 
 /** @returns how many blocks were copied. */
 export async function copyBlocks(from: BlockStore, to: BlockStore, onProgress?: OnProgress): Promise<number> {

@@ -1,0 +1,125 @@
+/**
+ * The table of faults, by construction: each durable step of each procedure fails, lost and with its reply lost, and once more as the last thing that a
+ * process does; then the server goes on, is asked again, and starts anew. Nothing acknowledged is lost, nothing is half there, nothing is anchored twice.
+ *
+ * Here a few of the rows; all with FAULTS=all (docs/faults.md, test/engines/faults.test.ts).
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { anchoredBatches } from '../../bench/lib/anchored.js';
+import { TestServer } from '../e2e/server.js';
+import { FaultPlane, ways, type Fault } from './fault-plane.js';
+import { eventually, isTransient, prepareWorld, procedures, type Procedure, type Run } from './procedures.js';
+
+const isAll = process.env.FAULTS === 'all';
+/** `FAULTS_CRASH=only` or `none`: rows with a crash alone, or none of them. */
+const crashes = { only: [true], none: [false] }[process.env.FAULTS_CRASH ?? ''] ?? [false, true];
+const wanted = process.env.FAULTS_OF;
+
+const plane = new FaultPlane();
+let server: TestServer;
+/** What was done again after its fault: all of it is there from then on. */
+const done: Run[] = [];
+
+async function startServer(): Promise<void> {
+  server = await TestServer.start({ DEFAULT_CONSENT: 'deny', ANCHOR_MAX_AGE_MS: '10' }, plane.between);
+  await prepareWorld(server);
+}
+
+const settled = () => eventually('the loops come to rest', () => Promise.resolve(plane.isQuiet(60)));
+
+/** The durable steps that a procedure takes, its anchoring included. */
+async function stepsOf(procedure: Procedure): Promise<string[]> {
+  const run = await procedure.prepare(server);
+  await settled();
+  plane.record();
+  const answer = await run.act();
+  assert.ok(answer.status < 300, `${procedure.name}: ${answer.text}`);
+  await settled();
+  const steps = plane.stopRecording();
+  await run.check(true);
+  return steps;
+}
+
+function allFaults(steps: readonly string[]): Fault[] {
+  return steps.flatMap((step) => ways.flatMap((way) => crashes.map((isCrash) => ({ step, way, isCrash }))));
+}
+
+/** One row: the fault, what the client is told, and what holds then. */
+async function row(procedure: Procedure, fault: Fault): Promise<Run> {
+  const run = await procedure.prepare(server);
+  await settled();
+  plane.arm(fault);
+  const answer = await run.act();
+  await settled();
+  // A loop may take one round less than when its steps were counted: then the row holds for what it did take.
+  if (!plane.struck) plane.revive();
+  const isAcknowledged = answer.status < 300;
+  assert.ok(isAcknowledged || isTransient(answer), `${answer.status} ${answer.text}`);
+  if (fault.isCrash) await restart();
+  // What was refused may still be under way.
+  await settled();
+  await run.check(isAcknowledged);
+  return run;
+}
+
+async function restart(): Promise<void> {
+  // What a dead process does not store any more is what its end complains of.
+  await server.halt().catch(() => undefined);
+  plane.revive();
+  await server.resume();
+}
+
+/** What the server logged of its defects: the words of a failure say little. */
+function defects(): string {
+  return server.logLines
+    .filter((line) => line.includes('"defect"'))
+    .slice(-3)
+    .join('\n');
+}
+
+/** Every batch goes on where the one before ended. */
+async function assertAnchoredOnce(): Promise<void> {
+  const made = await server.post('Patient', { resourceType: 'Patient' });
+  const location = `Patient/${made.body.id}`;
+  const origin = server.baseUrl.replace(/\/fhir$/, '');
+  const batches = await anchoredBatches(server.folder, {
+    untilLeafOf: { origin, token: await server.tokenFor({}), location },
+  });
+  let size = 0;
+  for (const { batch, prevSize, size: next } of batches) {
+    assert.equal(prevSize, size, `batch ${batch} goes on where the one before ended`);
+    size = next;
+  }
+}
+
+describe('table of faults', () => {
+  before(startServer);
+  after(() => server.stop());
+
+  for (const procedure of procedures.filter(({ name }) => wanted === undefined || name === wanted)) {
+    it(`${procedure.name}: whichever durable step fails, nothing acknowledged is lost and nothing is half there`, async () => {
+      const few: Fault[] = [{ step: procedure.decisive, way: 'reply lost' }];
+      for (const fault of isAll ? allFaults(await stepsOf(procedure)) : few) {
+        try {
+          const run = await row(procedure, fault);
+          plane.revive();
+          await run.again();
+          done.push(run);
+        } catch (error) {
+          plane.revive();
+          const name = `${procedure.name}, ${fault.step} ${fault.way}${fault.isCrash ? ', crash' : ''}`;
+          throw new Error(`${name}: ${String(error)}`, { cause: error });
+        }
+      }
+    });
+  }
+
+  it('a server that starts anew on what all of them left has everything that was done', async () => {
+    await restart();
+    for (const run of done)
+      await run.check(true).catch((error: unknown) => assert.fail(`${String(error)}\n${defects()}`));
+  });
+
+  it('after all of it, every version is anchored once', assertAnchoredOnce);
+});
