@@ -38,6 +38,10 @@ export class ServerProcess {
     }
   }
 
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
   /** Resident memory now and at its highest, MiB (Linux). */
   memory(): { nowMiB: number; peakMiB: number } {
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
