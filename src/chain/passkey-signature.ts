@@ -27,7 +27,7 @@ export interface PasskeySignature extends PasskeyPoint {
 export type AccountSignature = Pick<AttestationSignature, 'r' | 'vs'> | PasskeySignature;
 
 /** ABI type of a Passkey. */
-export const PASSKEY_TYPE = '(bytes32,bytes32,(bytes32,bytes32,uint256,uint256,bytes,string))';
+export const PASSKEY_TYPE = '(bytes32,bytes32,bytes32,bytes32,bytes,bytes)';
 
 /** Order of P-256. */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
@@ -44,15 +44,21 @@ export function passkeyName({ x, y }: PasskeyPoint): Hex {
 /** The tuple of a Passkey, digits without prefix. */
 export function passkeyTuple(signature: PasskeySignature): string {
   const { x, y, r, s, authenticatorData, clientDataJSON } = signature;
-  const json = Buffer.from(clientDataJSON, 'utf8');
-  const tails = [bytesTail(fromHex(authenticatorData)), bytesTail(json)] as const;
-  const places = [indexOf(json, '"challenge":"'), indexOf(json, '"type":"')] as const;
-  const assertion =
-    [bytes32Word(r), bytes32Word(s), uintWord(places[0]), uintWord(places[1])].join('') +
-    uintWord(6 * 32) +
-    uintWord(6 * 32 + tails[0].length / 2) +
-    tails.join('');
-  return bytes32Word(x) + bytes32Word(y) + uintWord(3 * 32) + assertion;
+  const tails = [bytesTail(fromHex(authenticatorData)), bytesTail(clientDataTail(clientDataJSON))] as const;
+  const words = [x, y, r, s].map(bytes32Word).join('');
+  return words + uintWord(6 * 32) + uintWord(6 * 32 + tails[0].length / 2) + tails.join('');
+}
+
+/** How the client data of every assertion begins, up to the challenge. Spec: https://www.w3.org/TR/webauthn-2/#clientdatajson-serialization */
+const head = '{"type":"webauthn.get","challenge":"';
+/** Digits of a challenge of 32 bytes. */
+const challengeLength = 43;
+
+/** What follows the challenge and its closing quote; nothing, which the contract refuses, where the text does not begin as it should. */
+function clientDataTail(clientDataJSON: string): Buffer {
+  const end = head.length + challengeLength;
+  const isUsual = clientDataJSON.startsWith(head) && clientDataJSON[end] === '"';
+  return isUsual ? Buffer.from(clientDataJSON.slice(end + 1), 'utf8') : Buffer.alloc(0);
 }
 
 /** The bytes that stand for a signature of either kind where the contract takes both: 64 bytes, or an ABI-encoded Passkey. */
@@ -78,10 +84,4 @@ export function fromDerSignature(der: Uint8Array): { r: Hex; s: Hex } {
   const [r, s] = [integer(), integer()];
   if (at !== der.byteLength || r >= ORDER || s >= ORDER) throw new RangeError('not a DER signature');
   return { r: `0x${uintWord(r)}`, s: `0x${uintWord(s > ORDER / 2n ? ORDER - s : s)}` };
-}
-
-/** Where a member of the client data begins; past its end when it is not there, which the contract refuses. */
-function indexOf(json: Buffer, member: string): number {
-  const at = json.indexOf(member);
-  return at < 0 ? json.byteLength : at;
 }
