@@ -53,7 +53,8 @@ async function buildEngine(name, { folder = name, target, flags }) {
   return binary;
 }
 
-function cacheFolder() {
+/** Where built engines are kept. */
+export function cacheFolder() {
   const { MOORING_ENGINES_CACHE, XDG_CACHE_HOME } = process.env;
   return MOORING_ENGINES_CACHE || path.join(XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'mooring', 'engines');
 }
