@@ -203,6 +203,47 @@ def deletion_leaf(url_hash, last_updated_ms):
     return sha256(b"\x00", b"\x02" + url_hash + last_updated_ms.to_bytes(8, "big"))
 
 
+def tombstone_leaf(leaves, time_ms):
+    places = b"".join(leaf.to_bytes(8, "big") for leaf in leaves)
+    return sha256(b"\x00", b"\x03" + time_ms.to_bytes(8, "big") + sha256(places))
+
+
+def access_leaf(time_ms, server, count, digest):
+    entry = b"\x04" + time_ms.to_bytes(8, "big") + sha256(server.encode()) + count.to_bytes(8, "big") + digest
+    return sha256(b"\x00", entry)
+
+
+def challenged_leaves(seed, size, count):
+    """The leaves that a possession challenge asks for."""
+    return [int.from_bytes(sha256(seed, i.to_bytes(4, "big"))[:6], "big") % size for i in range(count)]
+
+
+def is_consistent(old_size, old_root, new_size, new_root, path):
+    """RFC 9162, section 2.1.4.2: the tree of new_size leaves extends that of old_size."""
+    if not 0 < old_size <= new_size:
+        return False
+    if old_size == new_size:
+        return not path and old_root == new_root
+    nodes = ([old_root] if old_size & (old_size - 1) == 0 else []) + path
+    if not nodes:
+        return False
+    position, last = old_size - 1, new_size - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    old_seen = new_seen = nodes[0]
+    for node in nodes[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            old_seen, new_seen = sha256(b"\x01", node, old_seen), sha256(b"\x01", node, new_seen)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            new_seen = sha256(b"\x01", new_seen, node)
+        position, last = position >> 1, last >> 1
+    return last == 0 and old_seen == old_root and new_seen == new_root
+
+
 def root_from_inclusion(leaf, index, size, path):
     """RFC 9162, section 2.1.3.2; None when the path has the wrong length."""
     if index >= size:
@@ -614,6 +655,21 @@ def check_vectors(document):
         url_hash = sha256(url_salt_of(bytes.fromhex(case["leafSalt"])), case["url"].encode())
         leaf = deletion_leaf(url_hash, int(case["lastUpdated"].text))
         same(case["name"] + " leaf", leaf.hex(), case["leaf"])
+    for case in document["tombstones"]:
+        leaf = tombstone_leaf([int(each.text) for each in case["leaves"]], int(case["time"].text))
+        same(case["name"] + " leaf", leaf.hex(), case["leaf"])
+    for case in document["accessHeads"]:
+        digest = bytes.fromhex(case["digest"])
+        leaf = access_leaf(int(case["time"].text), case["server"], int(case["count"].text), digest)
+        same(case["name"] + " leaf", leaf.hex(), case["leaf"])
+    for case in document["challenges"]:
+        leaves = challenged_leaves(bytes.fromhex(case["seed"]), int(case["size"].text), len(case["leaves"]))
+        same(case["name"], leaves, [int(each.text) for each in case["leaves"]])
+    for case in document["consistencies"]:
+        sizes, roots = [int(case[name].text) for name in ("oldSize", "newSize")], (case["oldRoot"], case["newRoot"])
+        path = [bytes.fromhex(each) for each in case["path"]]
+        old, new = (bytes.fromhex(each) for each in roots)
+        same(case["name"], is_consistent(sizes[0], old, sizes[1], new, path), case["isConsistent"])
     for case in document["disclosures"]:
         elements = [(e["path"], e["json"], bytes.fromhex(e["salt"]), e["place"]) for e in case["elements"]]
         hidden = [(h.split(":")[0], bytes.fromhex(h.split(":")[1])) for h in case["hidden"]]

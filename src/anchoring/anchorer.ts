@@ -271,6 +271,17 @@ export class Anchorer {
     return record;
   }
 
+  /** The newest `count` batches, the one that is not anchored yet too, newest first. */
+  async newest(count: number): Promise<BatchRecord[]> {
+    const found: BatchRecord[] = [];
+    const { batch } = this.#tracker.anchored;
+    for (let number = batch + 1; number > Math.max(0, batch + 1 - count); number -= 1) {
+      const record = await this.#outbox.get(number);
+      if (record !== undefined) found.push(record);
+    }
+    return found;
+  }
+
   /** The receipt entries that a batch's `receiptsRoot` is the root of: 32 bytes a leaf, packed. */
   async receiptsOf({ batch, statement, refused = [] }: BatchRecord): Promise<Uint8Array> {
     const kept = await this.#outbox.receipts(batch);

@@ -16,6 +16,7 @@ import {
 import type { Chain, Hex } from '../chain/chain.js';
 import type { Catalog, VersionRow } from '../commit/catalog.js';
 import type { BlockStore } from '../ipfs/block-store.js';
+import { accessLeaf, type AccessHead } from './access-leaf.js';
 import { GrowingRoot } from './batch-facts.js';
 import { cidOf } from './cid.js';
 import { findLeafContext } from './leaf-context.js';
@@ -51,6 +52,9 @@ export interface FsckSource {
   indexFindings?(): AsyncIterable<Finding>;
   /** Reads the whole access log. @throws Error naming the record that is missing or altered. */
   readAccessLog?(): Promise<void>;
+  /** Heads of the access log that the anchored log has; what their leaves are compared with, and the access log at that length. */
+  accessHeads?(): AsyncIterable<AccessHead & { readonly leafIndex: number }>;
+  accessDigestAt?(count: number): Promise<Uint8Array>;
   /** Told after each 1,000 versions. */
   onProgress?(checked: number, total: number): void;
 }
@@ -90,6 +94,29 @@ export async function* fsck(source: FsckSource): AsyncGenerator<Finding> {
     yield { store: 'chain', record: `batch ${head.batch} of ${contract}`, problem };
   }
   yield* attempt('access log', 'access log', () => source.readAccessLog?.());
+  yield* checkAccessHeads(source);
+}
+
+/** What the anchored log says of the access log is so. */
+async function* checkAccessHeads(source: FsckSource): AsyncGenerator<Finding> {
+  try {
+    for await (const head of source.accessHeads?.() ?? []) {
+      const { leafIndex, count, digest } = head;
+      const leaf = await source.catalog.leaves(leafIndex, leafIndex + 1);
+      if (!sameBytes(leaf, accessLeaf(head)))
+        yield {
+          store: 'catalog',
+          record: `access head (leaf ${leafIndex})`,
+          problem: 'its leaf is not what is kept of it',
+        };
+      const found = await source.accessDigestAt?.(count);
+      const problem = `they are not those that leaf ${leafIndex} of the log tells of`;
+      if (found !== undefined && !sameBytes(found, digest))
+        yield { store: 'access log', record: `access records before ${count}`, problem };
+    }
+  } catch (error) {
+    yield { store: 'access log', record: 'access log', problem: (error as Error).message };
+  }
 }
 
 async function* checkVersions(

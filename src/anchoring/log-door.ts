@@ -2,14 +2,16 @@
  * The log over HTTP: checkpoint and tiles, for monitors and for anybody who wants to make proofs without us.
  *
  * Public: leaves are salted hashes. `GET /log/checkpoint`, `/log/tile/<L>/<N>[.p/<W>]` as https://c2sp.org/tlog-tiles says, `/log/cosigned`, the newest
- * checkpoint that validators cosigned (https://c2sp.org/tlog-cosignature), `/log/profile-set/<digest>`, a ProfileSet's manifest, and `/log/key`, the
- * public key in the form of https://c2sp.org/signed-note. Entry bundles are not served (docs/poi.md, "Log").
+ * checkpoint that validators cosigned (https://c2sp.org/tlog-cosignature), `/log/statements`, what they signed for the newest batches (`mooring watch`),
+ * `/log/profile-set/<digest>`, a ProfileSet's manifest, and `/log/key`, the public key in the form of https://c2sp.org/signed-note. Entry bundles are not served (docs/poi.md, "Log").
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Cosignatures } from './cosignatures.js';
 import { verifierKeyText, type NoteSigner } from './note.js';
 import type { TileStore } from './tile-store.js';
 import { parseTilePath } from './tiles.js';
+import type { SignedStatement } from './watch/claims.js';
+import { statementLine } from './watch/sources.js';
 
 export interface LogDoor {
   /** Answers the request when its path is below `/log/`; false when it is not, and nothing was done. */
@@ -34,11 +36,13 @@ export interface LogDoorParts {
   readonly cosignatures?: Cosignatures;
   /** The manifest of a ProfileSet by its digest (hexadecimal); undefined when this server never had it in force. */
   readonly profileSet?: (digest: string) => string | undefined | Promise<string | undefined>;
+  /** What validators signed for the newest batches. */
+  readonly statements?: () => Promise<SignedStatement[]>;
 }
 
 /** @param signer its name is the log's origin. */
 export function createLogDoor(tiles: TileStore, signer: NoteSigner, parts: LogDoorParts = {}): LogDoor {
-  const { cosignatures = new Cosignatures(), profileSet = () => undefined } = parts;
+  const { cosignatures = new Cosignatures(), profileSet = () => undefined, statements } = parts;
 
   /** A checkpoint of the log as it was at `size`, with the validators' cosignatures that are at hand. */
   async function checkpoint(size: number): Promise<string> {
@@ -53,6 +57,10 @@ export function createLogDoor(tiles: TileStore, signer: NoteSigner, parts: LogDo
     if (path.startsWith('profile-set/')) {
       const body = await profileSet(path.slice('profile-set/'.length));
       return body === undefined ? notFound : { ...text, type: 'application/json', body };
+    }
+    if (path === 'statements' && statements !== undefined) {
+      const lines = (await statements()).map(statementLine);
+      return { ...text, type: 'application/x-ndjson', body: lines.join('') };
     }
     if (path === 'key') return { ...text, body: `${verifierKeyText(signer)}\n` };
     const name = path.startsWith('tile/') ? parseTilePath(path.slice('tile/'.length)) : undefined;

@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { BlockStore } from '../ipfs/block-store.js';
+import { encodeAccessHead, isAccessEntry, type AccessHead } from './access-leaf.js';
 import type { Checkpoint } from './checkpoint.js';
 import { isGone } from './batch-facts.js';
 import { encodeLeaf, leafHash } from './leaf.js';
@@ -26,7 +27,7 @@ export interface Challenge {
 /** Answer for one leaf. */
 export interface Possessed {
   readonly leafIndex: number;
-  /** The log entry: 164 bytes of a version, 41 of a deletion; absent when it was erased (or is a tombstone), and only the leaf is left. */
+  /** The log entry: 164 bytes of a version, 41 of a deletion, 81 of an access head; absent when it was erased (or is a tombstone), and only the leaf is left. */
   readonly entry?: Uint8Array;
   /** The leaf itself, where there is no entry. */
   readonly leaf?: Uint8Array;
@@ -41,6 +42,8 @@ export interface PossessionSource extends LeafSource {
   /** Leaves [from, until), packed. */
   leaves(from: number, until: number): Uint8Array | Promise<Uint8Array>;
   versionsByLeaf(from: number, until: number): VersionRow[] | Promise<VersionRow[]>;
+  /** Heads of the access log that the log has, newest first; a place without content may be one. */
+  accessHeads?(): AsyncIterable<AccessHead & { readonly leafIndex: number }>;
 }
 
 /** Challenges that find a loss of 1 % with 99 %. */
@@ -67,7 +70,20 @@ export async function possess(source: PossessionSource, challenge: Challenge): P
     for (const answer of await Promise.all(group)) found.set(answer.leafIndex, answer);
     await nextTurn();
   }
+  await showAccessHeads(source, found);
   return asked.map((leaf) => found.get(leaf)!);
+}
+
+/** Among the places without content some are access heads: their entries are shown. */
+async function showAccessHeads(source: PossessionSource, found: Map<number, Possessed>): Promise<void> {
+  const places = new Set([...found.values()].filter(({ entry }) => entry === undefined).map((each) => each.leafIndex));
+  if (places.size === 0) return;
+  for await (const head of source.accessHeads?.() ?? []) {
+    if (!places.delete(head.leafIndex)) continue;
+    const { leafIndex, inclusion } = found.get(head.leafIndex)!;
+    found.set(leafIndex, { leafIndex, entry: encodeAccessHead(head), inclusion });
+    if (places.size === 0) return;
+  }
 }
 
 /** Leaves that are read at the same time. */
@@ -121,7 +137,8 @@ const digestAt = 68;
 
 function entryProblem(entry: Uint8Array, block: Uint8Array | undefined): string | undefined {
   if (entry[0] === 0x02 && entry.byteLength === 41) return undefined;
-  if (entry[0] !== 0x01 || entry.byteLength !== 164) return 'its entry is none of a version or deletion';
+  if (isAccessEntry(entry)) return undefined;
+  if (entry[0] !== 0x01 || entry.byteLength !== 164) return 'its entry is none of a version, deletion or access head';
   if (block === undefined) return 'its block is missing';
   return sameBytes(sha256(block), entry.subarray(digestAt, digestAt + 32))
     ? undefined

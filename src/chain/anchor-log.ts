@@ -92,6 +92,31 @@ export function encodeAnchor(statement: HeadStatement, signatures: readonly Atte
   return `0x${ANCHOR}${headWords(statement)}${uintWord(9 * 32)}${uintWord(words.length)}${words.join('')}`;
 }
 
+/** What calldata of `anchor` says; signatures as they stand, without their signers. @throws RangeError when it is none. */
+export function decodeAnchor(data: Hex): {
+  statement: HeadStatement;
+  signatures: readonly Pick<AttestationSignature, 'r' | 'vs'>[];
+} {
+  if (data.slice(2, 10) !== ANCHOR) throw new RangeError('not a call of anchor');
+  const words = new WordReader(`0x${data.slice(10)}`);
+  const statement: HeadStatement = {
+    root: words.bytes32(0),
+    size: words.number(1),
+    prevRoot: words.bytes32(2),
+    prevSize: words.number(3),
+    profileSet: words.bytes32(4),
+    receiptsRoot: words.bytes32(5),
+    leastLevel: words.number(6),
+    epoch: words.number(7),
+  };
+  const first = words.number(8) / 32 + 1;
+  const signatures = Array.from({ length: words.number(first - 1) }, (_, at) => ({
+    r: words.bytes32(first + 2 * at),
+    vs: words.bytes32(first + 2 * at + 1),
+  }));
+  return { statement, signatures };
+}
+
 /** Calldata of `dispute`: two statements that one validator signed and that cannot both be true. */
 export function encodeDispute(
   one: HeadStatement,

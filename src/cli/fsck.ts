@@ -11,12 +11,13 @@ import { readContracts } from '../chain/deploy.js';
 import { startEmbeddedChain } from '../chain/embedded-anvil.js';
 import { createEthersChain } from '../chain/ethers-chain.js';
 import { chainKeys } from '../chain/keys.js';
+import { loggedAccessHeads } from '../commit/access-heads.js';
 import { AccessLogBroken } from '../commit/access-log.js';
 import type { Link, VersionRow } from '../commit/catalog.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { createExtractor } from '../fhir/search/extract.js';
 import { createParameters } from '../fhir/search/parameters.js';
-import { notedAccessHead } from '../wiring/access-head.js';
+import { accessHeadForm, notedAccessHead } from '../wiring/access-head.js';
 import { loadActiveDefinitions } from '../wiring/definitions.js';
 import { FolderLocked } from '../base/folder-lock.js';
 import { openStorage, type Storage } from '../wiring/storage.js';
@@ -105,9 +106,11 @@ async function sourceOf(config: Config, storage: Storage): Promise<Omit<FsckSour
     async readAccessLog() {
       const { count } = accessLog.head();
       // Opening compared it with what was noted; here every record is read.
-      await notedAccessHead(catalog, storage.keyRing);
+      await notedAccessHead(catalog, storage.keyRing, storage.server);
       for (let from = 0; from < count; from += 1_000) await accessLog.read(from, Math.min(count, from + 1_000));
     },
+    accessHeads: () => loggedAccessHeads(catalog, accessHeadForm(storage.keyRing), storage.server),
+    accessDigestAt: (length) => accessLog.digestAt(length),
     onProgress: (checked, total) => {
       if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${total} versions`);
     },

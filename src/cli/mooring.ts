@@ -20,6 +20,7 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
     about: 'run a validator node that attests the batches of a server',
     load: () => import('./validator.js'),
   },
+  watch: { about: 'watch for validators that sign two heads, and file the proof', load: () => import('./watch.js') },
   guardians: { about: 'split a recovery key among guardians, and join it', load: () => import('./guardians.js') },
   open: { about: 'open what was shared, without any server', load: () => import('./open.js') },
   validate: { about: 'validate files against R4 and packages', load: () => import('./validate.js') },

@@ -38,6 +38,8 @@ export interface AccessLog {
   append(record: AccessRecord): Promise<void>;
   /** Records [from, until) by number, opened. */
   read(from: number, until: number): Promise<AccessRecord[]>;
+  /** Digest of the chain after the first `count` records, 32 bytes. @throws AccessLogBroken when there are fewer, or some were altered. */
+  digestAt(count: number): Promise<Uint8Array>;
   /** How many records there are, and the digest of the chain after the last one. */
   head(): { count: number; digest: Uint8Array };
   close(): Promise<void>;

@@ -120,6 +120,14 @@ export class FileAccessLog implements AccessLog {
     return records;
   }
 
+  async digestAt(count: number): Promise<Uint8Array> {
+    if (count > this.count) throw new AccessLogBroken(`access record ${this.count} is missing`);
+    const segment = this.segments.findLast(({ first }) => first < count);
+    if (segment !== undefined) return this.walk(segment, count - 1, count, () => undefined);
+    if (count > 0) throw new AccessLogBroken('access record 0 is missing');
+    return new Uint8Array(32);
+  }
+
   head(): { count: number; digest: Uint8Array } {
     return { count: this.count, digest: this.digest };
   }
@@ -218,6 +226,7 @@ export class FileAccessLog implements AccessLog {
 
   /**
    * The records of a segment in order, from the last known place before record `from`.
+   * @returns digest of the chain before record `until`.
    * @throws AccessLogBroken when the chain ends before record `until`.
    */
   private async walk(
@@ -225,7 +234,7 @@ export class FileAccessLog implements AccessLog {
     from: number,
     until: number,
     visit: (sealed: Buffer, number: number) => void,
-  ): Promise<void> {
+  ): Promise<Uint8Array> {
     const places = this.places.get(segment.file) ?? [{ number: segment.first, at: headBytes, before: segment.before }];
     this.places.set(segment.file, places);
     let start = places.length - 1;
@@ -248,6 +257,7 @@ export class FileAccessLog implements AccessLog {
         const last = places[places.length - 1];
         if (number + 1 >= last.number + recordsBetweenPlaces) places.push({ number: number + 1, at, before });
       }
+      return before;
     } finally {
       await handle.close();
     }

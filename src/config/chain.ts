@@ -40,6 +40,8 @@ export interface AnchoringConfig {
   readonly validators?: string;
   /** Bound on a validator's answer, milliseconds. */
   readonly attestationTimeoutMs: number;
+  /** Seconds between two heads of the access log in the anchored log; 0: none. */
+  readonly accessHeadEveryS: number;
   /** Further chains that the same log is anchored on. */
   readonly chains: readonly FurtherChain[];
 }
@@ -121,6 +123,7 @@ export function anchoringConfig(read: EnvReader): AnchoringConfig {
     confirmations: read.integer('ANCHOR_CONFIRMATIONS', 1, 1, 1_000),
     ...validatorsFile(read),
     attestationTimeoutMs: read.integer('ATTESTATION_TIMEOUT_MS', 30_000, 100, 600_000),
+    accessHeadEveryS: read.integer('ACCESS_HEAD_EVERY_S', 600, 0, 86_400),
     chains: furtherChains(read),
   };
 }

@@ -11,11 +11,13 @@ import type { PossessionSource } from '../anchoring/possession.js';
 import type { ProofSource } from '../anchoring/proof-builder.js';
 import { organisationKey as organisationKeyOf } from '../anchoring/sd-jwt.js';
 import { TileStore } from '../anchoring/tile-store.js';
+import type { SignedStatement } from '../anchoring/watch/claims.js';
 import type { Log } from '../base/log.js';
 import type { Contracts } from '../chain/deploy.js';
 import type { EvmChain } from '../chain/ethers-chain.js';
+import { loggedAccessHeads } from '../commit/access-heads.js';
 import type { Config } from '../config.js';
-import { noteAccessHead } from './access-head.js';
+import { accessHeadForm, noteAccessHead } from './access-head.js';
 import { connectFurtherChains, type ConnectedChain } from './further-chains.js';
 import { findProfileSet } from './in-force.js';
 import type { Network } from './network.js';
@@ -92,6 +94,7 @@ export async function startAnchoring(
   const logDoor = createLogDoor(tiles, signer, {
     cosignatures,
     profileSet: async (digest) => (await findProfileSet(catalog, digest))?.manifest,
+    statements: async () => (await Promise.all(anchorers.map(signedStatements))).flat(),
   });
   return {
     anchorer: anchorers[0],
@@ -104,6 +107,7 @@ export async function startAnchoring(
       blocks: storage.blocks,
       versionsByLeaf,
       leaves: catalog.leaves.bind(catalog),
+      accessHeads: () => loggedAccessHeads(catalog, accessHeadForm(storage.keyRing), storage.server),
       organisationKey,
     },
     logDoor: {
@@ -119,6 +123,17 @@ export async function startAnchoring(
       await Promise.all(anchorers.map((anchorer) => anchorer.close()));
     },
   };
+}
+
+/** Batches whose statements are served: watchers look more often than that. */
+const servedBatches = 100;
+
+async function signedStatements(anchorer: Anchorer): Promise<SignedStatement[]> {
+  const { chainId, contract } = anchorer;
+  const records = await anchorer.newest(servedBatches);
+  return records.flatMap(({ statement, signatures }) =>
+    signatures.map((signature) => ({ chainId, contract, statement, signature })),
+  );
 }
 
 /** The log's name: from the address that the server had when the log began, for a log that changed its name would be another one to its witnesses. */

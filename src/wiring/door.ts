@@ -27,6 +27,7 @@ import type { Vitals } from '../serving/metrics.js';
 import { rolesOf } from '../smart/roles.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
 import { startAnchoring } from './anchoring.js';
+import { startAccessHeads } from './access-head.js';
 import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
 import { InForce } from './in-force.js';
@@ -86,6 +87,12 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     contents,
     onCommit: () => anchoring.notify(),
   });
+  const endAccessHeads = startAccessHeads(
+    { catalog, accessLog, committer, clock, keyRing, ...(storage.server && { server: storage.server }) },
+    config.anchoring.accessHeadEveryS,
+    () => anchoring.notify(),
+    (error) => reportDefect('access-head', error),
+  );
   const indexing = await Indexing.open(storage, definitions, shipped, config.fhir.indexWords);
   const search: SearchContext = {
     get parameters() {
@@ -245,6 +252,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
       heads.close();
       await rotations.close();
       await reindexer.close();
+      await endAccessHeads();
       await committer.close();
       await contents.close();
       await shares.sharing.close();

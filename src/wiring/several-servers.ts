@@ -74,7 +74,8 @@ function forget({ storage, onErased, onProblem }: SeveralServersParts, erasures:
 /** Tells this server of what another committed, as of its own commits. */
 async function tellOf({ storage, consent, afterCommit, onProblem }: SeveralServersParts, rows: News['rows']) {
   const { headers } = storage;
-  const committed = rows.map((row) => ({ row, header: headers.open(row.resource, row.versionId, row.header) }));
+  const versions = rows.filter(({ isErased }) => isErased !== true);
+  const committed = versions.map((row) => ({ row, header: headers.open(row.resource, row.versionId, row.header) }));
   const drafts = await Promise.all(
     committed.map(async ({ row, header }) => {
       const isOpened = definitionTypes.has(header.resourceType) && !row.isDeleted;

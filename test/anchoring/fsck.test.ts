@@ -4,26 +4,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Database from 'libsql';
-import { run } from '../../src/cli/fsck.js';
 import { createServer } from '../../src/server.js';
 import { testConfig } from '../e2e/server.js';
-
-/** The command in this process, on a folder. */
-async function fsckOf(folder: string, ...args: string[]): Promise<{ status: number; lines: string[] }> {
-  const lines: string[] = [];
-  /* eslint-disable no-console */
-  const [log, error, dataDir] = [console.log, console.error, process.env.DATA_DIR];
-  console.log = console.error = (line: string) => void lines.push(line);
-  process.env.DATA_DIR = folder;
-  try {
-    return { status: await run(args), lines };
-  } finally {
-    [console.log, console.error] = [log, error];
-    if (dataDir === undefined) delete process.env.DATA_DIR;
-    else process.env.DATA_DIR = dataDir;
-  }
-  /* eslint-enable no-console */
-}
+import { fsckOf } from './fsck-of.js';
 
 describe('mooring fsck', () => {
   let [top, sound] = ['', ''];

@@ -7,12 +7,15 @@ import { toHex } from '../../src/base/bytes.js';
 import { parseJson } from '../../src/base/json.js';
 import { headDigest, recoverHeadSigner, type HeadStatement } from '../../src/chain/anchor-log.js';
 import type { Hex } from '../../src/chain/chain.js';
+import { accessLeaf } from '../../src/anchoring/access-leaf.js';
 import { cidOf, digestOfCid } from '../../src/anchoring/cid.js';
 import { commitmentOf } from '../../src/anchoring/disclosure.js';
 import { buildElementTree } from '../../src/anchoring/element-tree.js';
 import { elementsOf } from '../../src/anchoring/elements.js';
 import { hashUrl, leafContext, makeDeletionLeaf, makeLeaf, urlSaltOf, type Level } from '../../src/anchoring/leaf.js';
-import { rootFromInclusion } from '../../src/anchoring/merkle.js';
+import { isConsistent, rootFromInclusion } from '../../src/anchoring/merkle.js';
+import { challengedLeaves } from '../../src/anchoring/possession.js';
+import { tombstoneLeaf } from '../../src/anchoring/tombstone.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const file = `${root}test/cases/poi/vectors.json`;
@@ -33,6 +36,18 @@ interface Vectors {
   >[] &
     { level: Level; elements: string[] }[];
   deletions: { name: string; leafSalt: string; url: string; lastUpdated: number; leaf: string }[];
+  tombstones: { leaves: number[]; time: number; leaf: string }[];
+  accessHeads: { time: number; server: string; count: number; digest: string; leaf: string }[];
+  challenges: { seed: string; size: number; leaves: number[] }[];
+  consistencies: {
+    name: string;
+    oldSize: number;
+    oldRoot: string;
+    newSize: number;
+    newRoot: string;
+    path: string[];
+    isConsistent: boolean;
+  }[];
   disclosures: {
     name: string;
     elements: Record<'path' | 'json' | 'salt' | 'place', string>[];
@@ -112,12 +127,22 @@ describe('the published test vectors', () => {
     }
   });
 
+  it('of tombstones, access heads, challenges and consistency proofs', () => {
+    for (const { leaves, time, leaf } of vectors.tombstones) assert.equal(toHex(tombstoneLeaf(leaves, time)), leaf);
+    for (const { digest, leaf, ...head } of vectors.accessHeads)
+      assert.equal(toHex(accessLeaf({ ...head, digest: bytes(digest) })), leaf);
+    for (const { seed, size, leaves } of vectors.challenges)
+      assert.deepEqual(challengedLeaves({ seed: bytes(seed), size, count: leaves.length }), leaves);
+    for (const { name, oldSize, oldRoot, newSize, newRoot, path, isConsistent: expected } of vectors.consistencies)
+      assert.equal(isConsistent(oldSize, bytes(oldRoot), newSize, bytes(newRoot), path.map(bytes)), expected, name);
+  });
+
   it('agree with the second implementation, and one with a changed digit does not', () => {
     const run = (args: string[], input?: string) =>
       spawnSync('python3', [`${root}tools/verify.py`, ...args], { encoding: 'utf8', input });
     const whole = run(['--vectors', file]);
     assert.equal(whole.status, 0, whole.stderr || String(whole.error));
-    assert.match(whole.stdout, /^16 vectors agree/);
+    assert.match(whole.stdout, /^27 vectors agree/);
     const text = readFileSync(file, 'utf8');
     const { leaf } = vectors.versions[1];
     const wrong = run(['--vectors', '-'], text.replace(leaf, `0${leaf.slice(1)}`.replace(leaf, `1${leaf.slice(1)}`)));

@@ -1,12 +1,15 @@
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
 import { hpkeOpen, hpkeSeal } from '../../src/vault/hpke.js';
 import { sha256, toHex } from '../../src/base/bytes.js';
 import { parseJson } from '../../src/base/json.js';
-import { encodeDispute, headDigest, signHead, type HeadStatement } from '../../src/chain/anchor-log.js';
+import { headDigest, signHead, type AttestationSignature, type HeadStatement } from '../../src/chain/anchor-log.js';
 import type { Hex } from '../../src/chain/chain.js';
-import { createEthersChain } from '../../src/chain/ethers-chain.js';
 import { privateKeyFrom } from '../../src/chain/keys.js';
+import { addressOf } from '../../src/chain/signing.js';
+import { statementLine } from '../../src/anchoring/watch/sources.js';
+import { run as watchRun } from '../../src/cli/watch.js';
 import { GrowingRoot } from '../../src/anchoring/batch-facts.js';
 import { hpkePublicKey } from '../../src/vault/hpke.js';
 import { fromParameters } from '../../src/anchoring/proof-parameters.js';
@@ -23,6 +26,20 @@ import { ValidatorNode, type Answer, type ValidatorParts } from '../../src/ancho
 import { ValidatorState } from '../../src/anchoring/validator-node/validator-state.js';
 import { TestValidators } from '../anchoring/validator-node/network.js';
 import { TestServer } from './server.js';
+
+/** A command of `mooring`, in this process: its exit status and what it prints on its standard output. */
+async function mooring(run: (args: string[]) => Promise<number>, args: string[]) {
+  const lines: string[] = [];
+  /* eslint-disable no-console */
+  const { log } = console;
+  console.log = (line: string) => void lines.push(line);
+  try {
+    return { status: await run(args), lines };
+  } finally {
+    console.log = log;
+  }
+  /* eslint-enable no-console */
+}
 
 /** What a validator does wrong. */
 type Vice = 'none' | 'finds everything invalid' | 'refuses the marked' | 'never answers';
@@ -93,6 +110,39 @@ describe('validators that do not behave', () => {
     vices[3] = 'none';
     await validators.all[3].stop();
     await validators.all[3].start();
+  });
+
+  it('are outvoted when one answers with what it signed before, or signs another head, or with a key of another', async () => {
+    const { node, keys, description } = validators.all[3];
+    const attest = node.attest.bind(node);
+    let before: Answer | undefined;
+    const signing =
+      (key: Uint8Array, changes: Partial<HeadStatement> = {}) =>
+      async (request: AttestRequest): Promise<Answer> => {
+        const answer = await attest(request);
+        if (answer.kind !== 'attested') return answer;
+        return { ...answer, signature: signHead(key, request.domain, { ...request.statement, ...changes }) };
+      };
+    const lies: [string, (request: AttestRequest) => Promise<Answer>][] = [
+      ['honest', async (request) => (before ??= await attest(request))],
+      ['replayed', () => Promise.resolve(before!)],
+      ['another head', signing(keys.attesting, { root: `0x${'66'.repeat(32)}` })],
+      ['of another validator', signing(validators.all[2].keys.attesting)],
+    ];
+    for (const [name, lie] of lies) {
+      node.attest = lie;
+      const { anchors } = await proofOf(await create(name));
+      await verifyProof(await proofOf(await create(name)), fetchRpc(server.chainUrl));
+      const signers = anchors[0].signatures.map(({ signer }) => signer);
+      assert.equal(new Set(signers).size, 3);
+      if (name !== 'honest') assert.ok(!signers.includes(description.address), name);
+    }
+    node.attest = attest;
+    // Once it behaves, its signatures count again.
+    await validators.all[0].stop();
+    const { anchors } = await proofOf(await create('honest again'));
+    assert.ok(anchors[0].signatures.some(({ signer }) => signer === description.address));
+    await validators.all[0].start();
   });
 
   it('keep back a leaf that two of four refuse, and nothing else of its batch', async () => {
@@ -265,20 +315,52 @@ describe('validators that do not behave', () => {
   it('that sign two heads are removed by the contract on proof of it, and the others go on', async () => {
     const { anchors } = await proofOf(await create('before'));
     const [{ statement, contract, chainId, signatures }] = anchors;
-    const { address } = validators.all[1].description;
-    const key = validators.all[1].keys.attesting;
+    const liar = validators.all.find(({ description }) => description.address === signatures[0].signer)!;
+    const { address } = liar.description;
+    const key = liar.keys.attesting;
     const domain = { chainId, contract };
     const other: HeadStatement = { ...statement, root: `0x${'66'.repeat(32)}` };
     assert.ok(signatures.length === 3);
     const funded = privateKeyFrom(Buffer.alloc(32, 5), 'anybody');
-    const chain = createEthersChain({ url: server.chainUrl, chainId, payer: funded });
     const rpc = fetchRpc(server.chainUrl);
-    await rpc('anvil_setBalance', [chain.address, '0xde0b6b3a7640000']);
-    const data = encodeDispute(statement, signHead(key, domain, statement), other, signHead(key, domain, other));
-    const { raw, txHash } = await chain.sign(contract, data, await chain.nextNonce());
-    await chain.send(raw);
-    assert.equal((await chain.mined(txHash, 10_000)).status, 'success');
-    await chain.close();
+    await rpc('anvil_setBalance', [addressOf(funded), '0xde0b6b3a7640000']);
+    const keyFile = `${validators.folder}/watcher.key`;
+    writeFileSync(keyFile, `0x${toHex(funded)}`, { mode: 0o600 });
+    // Whoever was shown the other head hands it to a watcher; the one that was anchored is on the chain and at the server.
+    const heard = `${validators.folder}/heard.jsonl`;
+    const told = (signature: AttestationSignature) =>
+      writeFileSync(heard, statementLine({ chainId, contract, statement: other, signature }));
+    const watch = (...more: string[]) =>
+      mooring(watchRun, [
+        ...['--rpc', server.chainUrl, '--contract', contract, '--server', validators.serverUrl, '--once'],
+        ...['--dir', `${validators.folder}/watch`, '--statements', heard, ...more],
+      ]);
+    told({ ...signHead(key, domain, other), r: `0x${'11'.repeat(32)}` });
+    assert.deepEqual(await watch('--key', keyFile), { status: 0, lines: [] }, 'what nobody signed convicts nobody');
+    told(signHead(key, domain, other));
+    const found = await watch();
+    assert.equal(found.status, 1);
+    assert.deepEqual(JSON.parse(found.lines[0]), {
+      event: 'conflict',
+      signer: address,
+      size: statement.size,
+      root: statement.root,
+      otherRoot: other.root,
+      isValidator: true,
+    });
+    rmSync(heard);
+    const filed = await watch('--key', keyFile);
+    assert.equal(filed.status, 1, 'what was seen is remembered');
+    assert.deepEqual(
+      filed.lines.map((line) => JSON.parse(line)).map(({ event, signer, status }) => [event, signer, status]),
+      [['dispute', address, 'success']],
+    );
+    const again = await watch('--key', keyFile);
+    assert.deepEqual(
+      again.lines.map((line) => JSON.parse(line).isValidator),
+      [false],
+      'nobody is removed twice',
+    );
     const after = await proofOf(await create('after'));
     await verifyProof(after, rpc);
     assert.equal(after.anchors[0].statement.epoch, statement.epoch + 1);
