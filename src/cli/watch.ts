@@ -14,7 +14,7 @@ import { fetchRpc, type Rpc } from '../anchoring/verify-proof.js';
 import { decodeBoolean, encodeDispute, encodeIsValidator } from '../chain/anchor-log.js';
 import type { Hex } from '../chain/chain.js';
 import { createEthersChain } from '../chain/ethers-chain.js';
-import { readKeyFile } from '../wiring/network.js';
+import { readKeyFile } from '../wiring/payers.js';
 
 const usage = `Usage: mooring watch --rpc URL --contract ADDRESS [--server URL ...] [--statements FILE ...] [--key FILE] [--dir DIR] [--from BLOCK] [--every SECONDS] [--once]
   Looks at the heads that validators signed: in the chain's transactions, at servers (GET /log/statements) and in files of such lines. When one
