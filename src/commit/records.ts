@@ -15,18 +15,16 @@ export function sealedReference(header: { resourceType: string; id: string; vers
   return `${header.resourceType}/${header.id}/${header.versionId}`;
 }
 
-export class Records {
-  private readonly opened = new WeakMap<VersionRow, Header>();
+/** Where a row keeps its opened header: for as long as the row is kept. */
+const openedHeader = Symbol('header');
+type Row = VersionRow & { [openedHeader]?: Header };
 
+export class Records {
   constructor(private readonly services: RecordsServices) {}
 
   /** Type, id, consent attributes and so on of a row, without its block. Remembered with the row. @throws SealBroken */
-  header(row: VersionRow): Header {
-    const known = this.opened.get(row);
-    if (known !== undefined) return known;
-    const header = this.services.headers.open(row.resource, row.versionId, row.header);
-    this.opened.set(row, header);
-    return header;
+  header(row: Row): Header {
+    return (row[openedHeader] ??= this.services.headers.open(row.resource, row.versionId, row.header));
   }
 
   /**

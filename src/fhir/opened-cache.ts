@@ -1,31 +1,23 @@
 /**
  * Opened versions in memory, so that what is read often is not fetched and opened each time.
  *
- * Bounded by bytes, least recently used goes first. Never on disk. Keyed by the digest of the sealed block, so an entry cannot be stale; the
+ * Bounded by bytes, least recently used goes first. What is read takes a place when it is read a second time: else one long list would drive out
+ * all the rest, and cost more than it ever saves. Never on disk. Keyed by the digest of the sealed block, so an entry cannot be stale; the
  * consent decision is made before each use.
  */
 import type { VersionRow } from '../commit/catalog.js';
 import type { Header } from '../commit/header.js';
 import type { Records } from '../commit/records.js';
+import { SecondTime } from '../vault/second-time.js';
 import { JsonText } from './json-text.js';
 
-interface Opened {
-  header?: Header;
-  text?: JsonText;
-  sizeBytes: number;
-  /** In the cache still: rows keep their entry longer. */
-  isKept: boolean;
-}
-
 /** What an entry costs beside its text. */
-const overheadBytes = 1024;
-
-/** A row remembers its entry: an answer asks for the same header again and again. */
-const entryOfRow = Symbol('opened');
-type Row = VersionRow & { [entryOfRow]?: Opened };
+const overheadBytes = 512;
 
 export class OpenedCache {
-  private readonly entries = new Map<string, Opened>();
+  /** By the block's digest as latin1 text. */
+  private readonly texts = new Map<string, JsonText>();
+  private readonly read = new SecondTime();
   private sizeBytes = 0;
 
   constructor(
@@ -35,14 +27,18 @@ export class OpenedCache {
 
   /** The opened header of a version. */
   header(row: VersionRow): Header {
-    if (row.block === undefined) return this.records.header(row);
-    const entry = this.entry(row);
-    return (entry.header ??= this.records.header(row));
+    return this.records.header(row);
   }
 
   /** The text of a version, or undefined when it is not at hand. */
-  peek(row: VersionRow): JsonText | undefined {
-    return row.block === undefined ? undefined : this.entry(row).text;
+  peek({ block }: VersionRow): JsonText | undefined {
+    if (block === undefined) return undefined;
+    const key = keyOf(block);
+    const text = this.texts.get(key);
+    if (text === undefined) return undefined;
+    this.texts.delete(key);
+    this.texts.set(key, text);
+    return text;
   }
 
   /** The text of a version, fetched and opened when it is not at hand. Call only after the decision that it may be read. */
@@ -50,66 +46,38 @@ export class OpenedCache {
     const known = this.peek(row);
     if (known !== undefined) return known;
     const text = new JsonText(await this.records.open(row));
-    this.put(row, text);
+    if (row.block !== undefined && this.read.isKnown(row.block)) this.put(row, text);
     return text;
   }
 
-  /** Takes in what was just written or opened. */
-  put(row: VersionRow, text: JsonText): void {
-    if (row.block === undefined || text.bytes.length > this.maxBytes / 8) return;
-    const entry = this.entry(row);
-    if (entry.text !== undefined) return;
-    entry.text = new JsonText(ownMemory(text.bytes));
-    entry.sizeBytes += text.bytes.length;
-    this.sizeBytes += text.bytes.length;
+  /** Takes in what was just written, or is read again. */
+  put({ block }: VersionRow, text: JsonText): void {
+    if (block === undefined || text.bytes.length > this.maxBytes / 8) return;
+    const key = keyOf(block);
+    if (this.texts.has(key)) return;
+    this.texts.set(key, new JsonText(ownMemory(text.bytes)));
+    this.sizeBytes += overheadBytes + text.bytes.length;
     this.shrink();
   }
 
   /** Forgets everything (erasure, rotation of keys). */
   clear(): void {
-    for (const entry of this.entries.values()) drop(entry);
-    this.entries.clear();
+    this.texts.clear();
     this.sizeBytes = 0;
-  }
-
-  private entry(row: Row): Opened {
-    const known = row[entryOfRow];
-    if (known?.isKept) return known;
-    const entry = this.entryOf(row.block!);
-    row[entryOfRow] = entry;
-    return entry;
-  }
-
-  private entryOf(digest: Uint8Array): Opened {
-    const key = Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      entry = { sizeBytes: overheadBytes, isKept: true };
-      this.sizeBytes += overheadBytes;
-    } else {
-      this.entries.delete(key);
-    }
-    this.entries.set(key, entry);
-    this.shrink();
-    return entry;
   }
 
   private shrink(): void {
     if (this.sizeBytes <= this.maxBytes) return;
-    for (const [key, entry] of this.entries) {
-      this.entries.delete(key);
-      this.sizeBytes -= entry.sizeBytes;
-      drop(entry);
+    for (const [key, { bytes }] of this.texts) {
+      this.texts.delete(key);
+      this.sizeBytes -= overheadBytes + bytes.length;
       if (this.sizeBytes <= this.maxBytes) return;
     }
   }
 }
 
-/** Lets go of what the entry holds: a row that is kept elsewhere must not keep it. */
-function drop(entry: Opened): void {
-  entry.isKept = false;
-  entry.header = undefined;
-  entry.text = undefined;
+function keyOf(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('latin1');
 }
 
 /** Bytes in memory of their own: a small piece of a shared pool would keep all of the pool. */

@@ -1,14 +1,15 @@
 /**
- * Versions by leafIndex. What stands at one changes by amendments and erasures alone, so what was read is remembered until `forget`.
+ * Versions by leafIndex. What stands at one changes by amendments and erasures alone, so what is read twice is remembered until `forget`.
  *
  * Searches give leafIndexes as one text, which SQLite hands out much faster than rows.
  */
 import { Recent } from '../../vault/recent.js';
+import { SecondTime } from '../../vault/second-time.js';
 import type { VersionRow } from '../catalog.js';
 import type { Connection } from './connection.js';
 import { unpackBody } from './version-body.js';
 
-/** Versions remembered at most, about 1 KB each. */
+/** Versions remembered at most, about 2 KB each with their headers. */
 const mostKnown = 10_000;
 /** As many are fetched one by one: fewer bytes cross than with a list. */
 const fewRows = 3;
@@ -17,6 +18,7 @@ const mostAtOnce = 256;
 
 export class RowReader {
   private readonly known = new Recent<number, VersionRow>(mostKnown);
+  private readonly read = new SecondTime();
 
   constructor(private readonly db: Connection) {}
 
@@ -38,8 +40,13 @@ export class RowReader {
   shared(row: VersionRow): VersionRow {
     const known = this.known.get(row.leafIndex);
     if (known !== undefined) return known;
-    this.known.set(row.leafIndex, row);
+    if (this.read.isKnown(row.resource)) this.known.set(row.leafIndex, row);
     return row;
+  }
+
+  /** Whether it is remembered. */
+  keeps({ leafIndex }: VersionRow): boolean {
+    return this.known.get(leafIndex) !== undefined;
   }
 
   forget(): void {

@@ -97,7 +97,7 @@ export class SqliteCatalog implements Catalog {
     const known = this.writes.pending.current(resource, asOf) ?? this.recent.get(key);
     if (known !== undefined && known.seq <= asOf) return known;
     const row = this.tables.current(resource, asOf);
-    if (row !== undefined && asOf >= this.head().seq) this.recent.set(key, row);
+    if (row !== undefined && asOf >= this.head().seq && this.known.keeps(row)) this.recent.set(key, row);
     return row;
   }
 
@@ -110,7 +110,7 @@ export class SqliteCatalog implements Catalog {
       else others.push(resource);
     }
     for (const row of this.tables.currentOf(others, asOf)) {
-      if (asOf >= this.head().seq) this.recent.set(keyOf(row.resource), row);
+      if (asOf >= this.head().seq && this.known.keeps(row)) this.recent.set(keyOf(row.resource), row);
       rows.push(row);
     }
     return rows;

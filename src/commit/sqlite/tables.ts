@@ -24,6 +24,9 @@ export class Tables {
   }
 
   current(resource: Term, asOf: number): VersionRow | undefined {
+    // Without a bound on the entry the index of versions is enough, and mostly the newest one is wanted.
+    const newest = this.one('r.name = ? ORDER BY v.versionId DESC LIMIT 1', [resource]);
+    if (newest === undefined || newest.seq <= asOf) return newest;
     return this.one('r.name = ? AND v.seqFrom <= ? ORDER BY v.versionId DESC LIMIT 1', [resource, asOf]);
   }
 
