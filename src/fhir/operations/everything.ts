@@ -10,9 +10,10 @@ import { cursorParameter } from '../interactions/cursors.js';
 import { included } from '../interactions/include.js';
 import { readInstant } from '../interactions/instant.js';
 import { instanceOf, type Interaction } from '../interactions/interaction.js';
-import { onceRecorded, recordRelease, release } from '../interactions/release.js';
+import { beginRelease, onceRecorded, recordRelease } from '../interactions/release.js';
 import { findPage, type PagePosition, type PageQuery } from '../interactions/search-page.js';
 import { searchset } from '../interactions/searchset.js';
+import type { Context, FhirRequest, FhirResponse } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { compartmentPlan } from '../search/compartment.js';
 import type { Plan } from '../search/plan.js';
@@ -37,9 +38,22 @@ const everything: Interaction = async (services, request, context, parameters) =
   const { type, id } = instanceOf(parameters);
   requireScope(context.principal, type, 'r');
   const subject = await services.catalog.current(services.names.resource(type, id), services.catalog.head().seq);
-  if (subject === undefined || !(await release(services, context, 'everything', subject))) throw unknown(type, id);
-  if (subject.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
+  if (subject === undefined) throw unknown(type, id);
+  const { permit, recorded } = await beginRelease(services, context, 'everything', subject);
+  return onceRecorded(recorded, () => {
+    if (!permit) throw unknown(type, id);
+    if (subject.isDeleted) throw fhirError(410, 'deleted', `${type}/${id} is deleted.`);
+    return pageOf(services, request, context, { type, id });
+  });
+};
 
+/** One page of what the principal may see of the compartment of `type/id`. */
+async function pageOf(
+  services: FhirServices,
+  request: FhirRequest,
+  context: Context,
+  { type, id }: { readonly type: string; readonly id: string },
+): Promise<FhirResponse> {
   const path = `${type}/${id}/$everything`;
   const input = Input.of(request.query, request.body);
   const cursor = input.text(cursorParameter);
@@ -60,7 +74,7 @@ const everything: Interaction = async (services, request, context, parameters) =
   ];
   const make = () => searchset(services, context, { ignored: [] }, { ...page, rows }, extra, link);
   return { status: 200, resource: await onceRecorded(recorded, make) };
-};
+}
 
 /** References of any parameter, one step: what is in the compartment itself has its own page. */
 const whatItRefersTo = {
