@@ -2,18 +2,19 @@
 import { Worker } from 'node:worker_threads';
 import type { LeafContext } from '../../anchoring/leaf.js';
 import type { ContentSealer, ContentToSeal, SealedContent } from '../../commit/content-sealer.js';
-import { packContents, unpackSealed } from './messages.js';
+import type { ContentOpener, ContentToOpen } from '../../vault/content-opener.js';
+import { packContents, packSealedToOpen, unpackOpened, unpackSealed } from './messages.js';
 import type { SealingReply, SealingRequest } from './sealing-worker.js';
 
 interface Waiting {
-  readonly resolve: (sealed: SealedContent[]) => void;
+  readonly resolve: (done: ArrayBuffer) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** What it makes is short-lived: a small nursery keeps the thread small. */
 const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
-export class SealingThread implements ContentSealer {
+export class SealingThread implements ContentSealer, ContentOpener {
   private readonly waiting = new Map<number, Waiting>();
   private worker: Worker | undefined;
   private nextId = 1;
@@ -23,15 +24,27 @@ export class SealingThread implements ContentSealer {
     this.worker = this.start();
   }
 
-  seal(contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
+  async seal(contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
+    const packed = packContents(this.context(), contents);
+    return unpackSealed(await this.ask((id) => ({ id, contents: packed }), packed));
+  }
+
+  async open(contents: readonly ContentToOpen[]): Promise<(Uint8Array | undefined)[]> {
+    if (contents.length === 0) return [];
+    const keys = [...new Set(contents.map(({ key }) => key))];
+    const packed = packSealedToOpen(contents.map((content) => ({ ...content, keyAt: keys.indexOf(content.key) })));
+    return unpackOpened(await this.ask((id) => ({ id, toOpen: packed, keys }), packed));
+  }
+
+  /** @param packed goes over to the thread. */
+  private ask(request: (id: number) => SealingRequest, packed: ArrayBuffer): Promise<ArrayBuffer> {
     // A thread that died is started again; what it had under way was refused.
     const worker = (this.worker ??= this.start());
     const id = this.nextId;
     this.nextId += 1;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      const packed = packContents(this.context(), contents);
-      worker.postMessage({ id, contents: packed } satisfies SealingRequest, [packed]);
+      worker.postMessage(request(id), [packed]);
     });
   }
 
@@ -44,7 +57,7 @@ export class SealingThread implements ContentSealer {
     worker.on('message', (reply: SealingReply) => {
       const waiting = this.waiting.get(reply.id);
       this.waiting.delete(reply.id);
-      if ('sealed' in reply) waiting?.resolve(unpackSealed(reply.sealed));
+      if ('done' in reply) waiting?.resolve(reply.done);
       else waiting?.reject(new Error(reply.failure));
     });
     worker.on('error', (error) => this.fail(error));
