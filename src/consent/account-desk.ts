@@ -34,7 +34,7 @@ export interface AccountDeskOptions {
   readonly clock: Clock;
   readonly accounts: AccountKeys;
   readonly gate: Pick<RunningConsentGate, 'activePolicies' | 'sync'>;
-  readonly publisher: Pick<ConsentPublisher, 'submit' | 'onKeyChanged' | 'whileIdle'>;
+  readonly publisher: Pick<ConsentPublisher, 'submit' | 'onKeyChanged' | 'whileIdle' | 'whenSettled'>;
   /** May pages of this origin use this server? For assertions of passkeys. */
   readonly isTrustedOrigin: (origin: string) => boolean;
 }
@@ -50,6 +50,9 @@ export type AccountIntent =
 
 /** Why a statement is not taken. `signature`: not by the right key. `stale`: made for another state of the account, or too late. */
 export type AccountRefusal = 'signature' | 'stale' | 'no-account' | 'refused';
+
+/** How long an answer waits for filings that are under way. */
+const SETTLING_MS = 5_000;
 
 export class AccountRefused extends Error {
   override readonly name = 'AccountRefused';
@@ -122,12 +125,32 @@ export class AccountDesk {
   }
 
   /**
-   * Brings a statement to the chain; resolves when it is mined and decisions know of it.
-   * @param signature absent: by the key that the server keeps. @throws AccountRefused; ChainUnavailable
+   * Brings a statement that was signed to the chain; resolves when it is mined and decisions know of it.
+   * @throws AccountRefused; ChainUnavailable
    */
-  async perform(patientId: string, statement: AccountStatement, signature?: AccountSignature): Promise<ChainReceipt> {
-    const by = signature ?? (await this.#signedForHer(statement));
-    return this.#submit(await this.#calldata(patientId, statement, by));
+  async perform(patientId: string, statement: AccountStatement, signature: AccountSignature): Promise<ChainReceipt> {
+    return this.#submit(await this.#calldata(patientId, statement, signature));
+  }
+
+  /** The same by the key that the server keeps for her. @throws AccountRefused; ChainUnavailable */
+  async performKept(patientId: string, intent: AccountIntent): Promise<ChainReceipt> {
+    for (let attempt = 1; ; attempt += 1) {
+      const account = await this.#options.accounts.of(this.#patient(patientId));
+      const statement = this.statement(patientId, intent, account);
+      try {
+        return await this.perform(patientId, statement, await this.#signedForHer(statement, account));
+      } catch (problem) {
+        // A filing of hers was mined meanwhile and took the index.
+        if (!(problem instanceof AccountRefused) || problem.reason !== 'refused' || attempt === 4) throw problem;
+        const { nextIndex } = await this.#options.accounts.of(statement.patient);
+        if (nextIndex === statement.index) throw problem;
+      }
+    }
+  }
+
+  /** Waits a while until no filing of hers is under way: each would take the index of a statement that is made now. */
+  async settled(patientId: string): Promise<void> {
+    await this.#options.publisher.whenSettled(patientId, SETTLING_MS);
   }
 
   /** The account is handed to the new key, with all policies, once the delay is over. By anybody. */
@@ -162,7 +185,8 @@ export class AccountDesk {
         throw new AccountRefused('stale', 'A consent is being filed; try again when that is done.');
       return undefined;
     }
-    const receipt = await this.perform(patientId, statement, signature);
+    const by = signature ?? (await this.#signedForHer(statement, account));
+    const receipt = await this.perform(patientId, statement, by);
     await this.#took(patientId, key);
     return receipt;
   }
@@ -176,15 +200,14 @@ export class AccountDesk {
     publisher.onKeyChanged(patientId);
   }
 
-  async #signedForHer(statement: AccountStatement): Promise<AccountSignature> {
-    const { accounts } = this.#options;
-    const account = await accounts.of(statement.patient);
+  async #signedForHer(statement: AccountStatement, account: Account): Promise<AccountSignature> {
     if (account.owner === 'own')
       throw new AccountRefused('signature', 'The patient has a key of her own: it has to sign.');
     if (!account.isOnChain) {
       throw new AccountRefused('no-account', 'Nothing of this patient is on the chain yet; file a Consent first.');
     }
-    return signDigest(await accounts.kept.keyOf(statement.patient), statementDigest(this.domain, statement));
+    const key = await this.#options.accounts.kept.keyOf(statement.patient);
+    return signDigest(key, statementDigest(this.domain, statement));
   }
 
   async #calldata(patientId: string, statement: AccountStatement, signature: AccountSignature): Promise<Hex> {

@@ -17,13 +17,15 @@ import { clearRequest } from './request.js';
 
 export interface ConsentDeskOptions {
   readonly gate: RunningConsentGate;
-  readonly publisher: Pick<ConsentPublisher, 'stateOf'>;
+  readonly publisher: Pick<ConsentPublisher, 'stateOf' | 'whenSettled'>;
   readonly activeConsents: (patientId: string) => Promise<readonly Resource[]>;
   readonly blinder: Blinder;
   readonly clock: Clock;
   readonly compile: CompileOptions;
   readonly implicitPolicy: 'deny' | 'permit';
 }
+
+const SETTLING_MS = 1_000;
 
 /** A stored Consent that is active, with its policy. */
 export interface HeldConsent {
@@ -67,6 +69,11 @@ export class ConsentDesk {
 
   stateOf(consentId: string): Promise<FilingState> {
     return this.#options.publisher.stateOf(consentId);
+  }
+
+  /** Waits a moment for what is on its way to the chain about this patient, so that the decisions that follow know it. */
+  async settled(patientId: string): Promise<void> {
+    await this.#options.publisher.whenSettled(patientId, SETTLING_MS);
   }
 
   /** Asks the contract, and says why. @throws ConsentUndecidable */

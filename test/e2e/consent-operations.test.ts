@@ -139,6 +139,33 @@ describe('operations on consent', () => {
     assert.equal((await server.post(asked, set('none', 'Patient'), { token: hers })).status, 200);
     assert.equal((await server.get(`${subject}/$permissions`, { token: clinic })).status, 403);
     assert.equal((await server.post(asked, set('perhaps'), { token: hers })).status, 400);
+
+    // A person too, until a day; both stay in the one Consent.
+    const forNurse = (effect: string, until?: string) => ({
+      resourceType: 'Parameters',
+      parameter: [
+        {
+          name: 'set',
+          part: [
+            { name: 'actor', valueReference: { reference: 'Practitioner/nurse' } },
+            { name: 'effect', valueCode: effect },
+            ...(until === undefined ? [] : [{ name: 'until', valueDate: until }]),
+          ],
+        },
+      ],
+    });
+    const nurse = await server.tokenFor({ actor: 'Practitioner/nurse' });
+    const sees = async (as: string) => (await server.get(subject, { token: as })).status;
+    assert.equal((await server.post(asked, set('permit', 'Patient'), { token: hers })).status, 200);
+    assert.equal((await server.post(asked, forNurse('permit', '2099-12-31'), { token: hers })).status, 200);
+    assert.deepEqual([await sees(nurse), await sees(clinic)], [200, 200]);
+    assert.equal((await server.post(asked, forNurse('permit', '2020-12-31'), { token: hers })).status, 200);
+    assert.deepEqual([await sees(nurse), await sees(clinic)], [404, 200]);
+    assert.equal((await server.post(asked, forNurse('none'), { token: hers })).status, 200);
+    assert.equal((await server.post(asked, forNurse('permit', 'soon'), { token: hers })).status, 400);
+    const kept = await server.get(`Consent?patient=${body.id}`, { token: hers });
+    assert.equal(kept.body.total, 1);
+    assert.equal(kept.body.entry[0].resource.provision.provision.length, 1);
   });
 
   it('$revoke denies at once, shows how far it has come, and keeps every version', async () => {

@@ -62,6 +62,7 @@ export async function perform(
   const input = Input.of(request.query, request.body);
   const isSigned = input.text('signature') !== undefined;
   const id = await accountHolder(services, context, place, isSigned);
+  if (!isSigned) await accounts.settled(id);
   const account = await accounts.about(id);
   if (account.owner === 'own' && !isSigned) {
     const parts = toSignParts(accounts.domain, accounts.statement(id, intent, account), account);
@@ -72,7 +73,7 @@ export async function perform(
       // What the server signs, it signs for her alone.
       if (isSigned)
         throw fhirError(422, 'business-rule', 'The server keeps the key of this patient: nothing is to be signed.');
-      return accounts.perform(id, accounts.statement(id, intent, account));
+      return accounts.performKept(id, intent);
     }
     const signature = signatureIn(input, 'signature', account.own?.point ?? pointIn(input, 'signer'));
     const statement = accounts.statement(id, intent, account, statementIn(input));

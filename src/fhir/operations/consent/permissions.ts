@@ -2,8 +2,9 @@
  * `$permissions`: what each organisation may see of a patient, by class of record; read from the contract, set as a Consent.
  *
  * GET: a part `cell` for each organisation and resource type (`organization`, `type`: more rows and columns than those that consents name).
- * POST: parts `set` with `organization`, `type` (absent: all types) and `effect` (permit, deny, none). They are kept in one Consent of the patient,
- * with the identifier `urn:mooring:permissions|[id]`: the same policies as any, filed and decided like them.
+ * POST: parts `set` with `organization` (or `actor`: a person, role, team or device), `type` (absent: all types), `effect` (permit, deny, none) and `until`
+ * (a date, the last day of a permit or denial). They are kept in one Consent of the patient, with the identifier `urn:mooring:permissions|[id]`: the
+ * same policies as any, filed and decided like them. One Consent, because a newer one of the same kind would supersede it.
  */
 import { fhirError } from '../../../base/outcome.js';
 import type { Resource } from '../../../base/resource.js';
@@ -25,9 +26,12 @@ const identifierSystem = 'urn:mooring:permissions';
 const mostRecords = 1_000;
 
 interface Cell {
-  readonly organization: string;
+  /** Reference of the organisation, or of another actor. */
+  readonly actor: string;
   /** Absent: every type. */
   readonly type?: string;
+  /** A date; absent: without end. */
+  readonly until?: string;
   readonly effect: 'permit' | 'deny' | 'none';
 }
 
@@ -52,6 +56,7 @@ export function permissionsOperation(desk: ConsentDesk, memberships: Pick<Member
         await write(services, context, [
           { interaction: 'update', resourceType: 'Consent', condition, resource, place: 'Consent' },
         ]);
+        await desk.settled(id);
       }
       const input = Input.of(request.query);
       const parts = await matrixOf(services, desk, memberships, id, input.texts('organization'), input.texts('type'));
@@ -119,12 +124,16 @@ function cellsIn({ definitions }: Pick<FhirServices, 'definitions'>, body: unkno
       const place = `Parameters.parameter[${index}]`;
       const valueOf = (name: string) =>
         Object.entries(part.find((one) => one['name'] === name) ?? {}).find(([key]) => key.startsWith('value'))?.[1];
-      const given = valueOf('organization');
-      const organization = typeof given === 'string' ? given : (given as { reference?: string } | undefined)?.reference;
+      const actor =
+        referenceIn(valueOf('organization'), /^Organization\//) ?? referenceIn(valueOf('actor'), actorTypes);
       const type = valueOf('type') as string | undefined;
+      const until = valueOf('until') as string | undefined;
       const effect = valueOf('effect');
-      if (organization === undefined || !/^Organization\/[A-Za-z0-9\-.]{1,64}$/.test(organization)) {
-        throw fhirError(400, 'invalid', `${place}: "organization" is expected to be Organization/[id].`, place);
+      if (actor === undefined) {
+        throw fhirError(400, 'invalid', `${place}: expected "organization" (Organization/[id]) or "actor".`, place);
+      }
+      if (until !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(until)) {
+        throw fhirError(400, 'invalid', `${place}: "until" is expected to be a date.`, place);
       }
       if (type !== undefined && !definitions.resourceTypes.has(type)) {
         throw fhirError(400, 'invalid', `${place}: "type" is expected to be a resource type.`, place);
@@ -132,8 +141,17 @@ function cellsIn({ definitions }: Pick<FhirServices, 'definitions'>, body: unkno
       if (effect !== 'permit' && effect !== 'deny' && effect !== 'none') {
         throw fhirError(400, 'invalid', `${place}: "effect" is expected to be permit, deny or none.`, place);
       }
-      return { organization, effect, ...(type === undefined ? {} : { type }) };
+      return { actor, effect, ...(type === undefined ? {} : { type }), ...(until === undefined ? {} : { until }) };
     });
+}
+
+const actorTypes = /^(?:Organization|Practitioner|PractitionerRole|CareTeam|Group|RelatedPerson|Device)\//;
+
+/** The reference of a value, when it is one to these types. */
+function referenceIn(value: unknown, types: RegExp): string | undefined {
+  const text = typeof value === 'string' ? value : (value as { reference?: unknown } | undefined)?.reference;
+  const isOne = typeof text === 'string' && types.test(text) && /^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(text);
+  return isOne ? text : undefined;
 }
 
 const participation = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
@@ -143,10 +161,11 @@ function matrixConsent(patientId: string, present: Resource | undefined, cells: 
   const kept = new Map<string, object>();
   const { provision: nested = [] } = (present?.['provision'] ?? {}) as { provision?: Record<string, never>[] };
   for (const one of nested) kept.set(keyOf(one), one);
-  for (const { organization, type, effect } of cells) {
+  for (const { actor, type, effect, until } of cells) {
     const provision = {
       type: effect,
-      actor: [{ role: { coding: [{ system: participation, code: 'IRCP' }] }, reference: { reference: organization } }],
+      ...(until === undefined ? {} : { period: { end: until } }),
+      actor: [{ role: { coding: [{ system: participation, code: 'IRCP' }] }, reference: { reference: actor } }],
       action: ['access', 'disclose'].map((code) => ({ coding: [{ system: CONSENT_ACTION, code }] })),
       ...(type === undefined ? {} : { class: [{ system: RESOURCE_TYPES, code: type }] }),
     };
@@ -166,7 +185,7 @@ function matrixConsent(patientId: string, present: Resource | undefined, cells: 
   };
 }
 
-/** Organisation and type of a cell. */
+/** Actor and type of a cell. */
 function keyOf(provision: object): string {
   const { actor, class: types } = provision as {
     actor?: { reference?: { reference?: string } }[];
