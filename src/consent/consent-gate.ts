@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.js';
 import { CallReverted, type Chain, ChainUnavailable, type Hex } from '../chain/chain.js';
 import { emergencyHolder } from '../chain/emergency-access.js';
 import type { Blinder } from './blinder.js';
-import { type BlockDecision, DecisionBatcher, type PolicySet } from './decision-batcher.js';
+import { type BlockDecision, DecisionBatcher } from './decision-batcher.js';
 import {
   type ConsentAction,
   type ConsentDecision,
@@ -15,9 +15,9 @@ import {
   type Principal,
   type RecordAttributes,
 } from './gate.js';
-import { type Claims, claimEdges, claimsOf, groupClaims } from './claims.js';
-import type { Pending, PendingChanges, PolicyContents } from './pending-changes.js';
-import { type PolicySummary, summarizePolicies } from './policy-summary.js';
+import { type Claims, claimsOf, groupClaims } from './claims.js';
+import { type PatientView, PatientViews } from './patient-views.js';
+import type { PendingChanges, PolicyContents } from './pending-changes.js';
 import { referenceTerm } from './terms.js';
 import { RegistryFollower } from './registry-follower.js';
 import {
@@ -67,23 +67,8 @@ export interface RunningConsentGate extends ConsentGate {
   close(): void;
 }
 
-/** What holds for one patient until the next event that touches her. */
-interface PatientView {
-  readonly set: PolicySet;
-  /** Of all her policies; undefined when one is not understood. */
-  readonly summary: PolicySummary | undefined;
-  readonly decisions: Map<string, ConsentDecision>;
-  /** What of a requester the policies mention: blinded terms, by requester and action. */
-  readonly principals: WeakMap<Principal, Map<ConsentAction, readonly string[]>>;
-  /** Memberships that a requester claims. */
-  readonly memberships: WeakMap<Principal, { readonly groups: Uint8Array | undefined }>;
-  /** Decisions hold before this time, milliseconds since 1970. */
-  validUntil: number;
-}
-
-/** Bounds of what is remembered; what is forgotten is asked again. */
+/** Decisions that are remembered of one patient; what is forgotten is asked again. */
 const MAX_DECISIONS = 5_000;
-const MAX_VIEWS = 20_000;
 const NO_GROUPS: ReadonlySet<string> = new Set();
 
 /** Starts to follow the chain; the first sync is tried at once, and need not succeed. */
@@ -98,7 +83,7 @@ class ContractGate implements RunningConsentGate {
   readonly #follower: RegistryFollower;
   readonly #batcher: DecisionBatcher;
   readonly #maxStalenessMs: number;
-  readonly #views = new Map<Hex, PatientView>();
+  readonly #views: PatientViews;
   /** Decisions for patients of whom no consent was ever filed: they depend on the relation alone. */
   readonly #unfiled = new Map<number, ConsentDecision>();
   #timer: NodeJS.Timeout | undefined;
@@ -109,12 +94,9 @@ class ContractGate implements RunningConsentGate {
     this.#batcher = new DecisionBatcher(options.chain, options.registry, () =>
       (options.confirmations ?? 1) === 1 ? undefined : this.#follower.head?.number,
     );
-    const onTouched = (patient: Hex) => void this.#views.delete(patient);
-    // Whom a membership is about cannot be seen: decisions that asked for groups are forgotten, all of them.
-    const onGroups = () => {
-      for (const [patient, { summary }] of this.#views) if (summary?.groups.size !== 0) onTouched(patient);
-    };
-    this.#follower = new RegistryFollower({ ...options, onTouched, onGroups });
+    const onTouched = (patient: Hex) => this.#views.forget(patient);
+    this.#follower = new RegistryFollower({ ...options, onTouched, onGroups: () => this.#views.forgetGroups() });
+    this.#views = new PatientViews(options, this.#follower);
     options.changes.listen({ changed: onTouched, mined: () => this.#follower.sync() });
   }
 
@@ -210,9 +192,8 @@ class ContractGate implements RunningConsentGate {
       const isClaiming = this.#claims(principal, patient).key !== '';
       return isClaiming ? undefined : this.#unfiled.get(relationOf(principal, record, patientId));
     }
-    const view = this.#views.get(patient);
-    if (view === undefined || this.#options.clock.now() >= view.validUntil) return undefined;
-    return view.decisions.get(this.#question(principal, action, record, patientId, view).key);
+    const view = this.#views.present(patient);
+    return view?.decisions.get(this.#question(principal, action, record, patientId, view).key);
   }
 
   async #decideFor(principal: Principal, action: ConsentAction, record: RecordAttributes, patientId: string) {
@@ -227,7 +208,7 @@ class ContractGate implements RunningConsentGate {
       const known = this.#known(principal, action, record, patientId);
       if (known !== undefined) return known;
       const isUnfiled = this.#isUnfiled(patient);
-      const view = await this.#viewOf(patientId, patient);
+      const view = await this.#views.of(patientId, patient);
       const question = this.#question(principal, action, record, patientId, view);
       try {
         const answer = await this.#batcher.ask(view.set, toRegistryRequest(question, clock.now()));
@@ -240,7 +221,7 @@ class ContractGate implements RunningConsentGate {
         if (!(problem instanceof CallReverted) || attempt === 4) throw undecidable(problem);
         // The contract knows an event that we do not: catch up, in the end from the start.
         await (attempt < 3 ? this.#follower.sync() : this.#follower.resync());
-        this.#views.delete(patient);
+        this.#views.forget(patient);
       }
     }
   }
@@ -274,49 +255,6 @@ class ContractGate implements RunningConsentGate {
     const { blinder, clock } = this.#options;
     return claimsOf(this.#follower, blinder, principal, patient, clock.now());
   }
-
-  /** The view of now, made when there is none or its time is over. */
-  async #viewOf(patientId: string, patient: Hex): Promise<PatientView> {
-    const { changes, clock, contents, implicitPolicy } = this.#options;
-    const now = clock.now();
-    const present = this.#views.get(patient);
-    if (present !== undefined && now < present.validUntil) return present;
-    const active = [...(this.#follower.activePolicies(patient) ?? [])].sort(([a], [b]) => a - b);
-    const { withdrawn = [], filed = [] } = changes.pendingOf(patient) ?? {};
-    const policies = await Promise.all(
-      active.map(async ([, hash]) => (await contents.contentsOf(patientId, hash)) ?? new Uint8Array(0)),
-    );
-    const summary = summarizePolicies([...policies, ...filed]);
-    const set: PolicySet = { patient, implicitPolicy, policies, withdrawn, pending: filed };
-    const edges = [...(summary?.edges ?? []), ...claimEdges(this.#follower, patient).map((second) => 1000 * second)];
-    const validUntil = Math.min(Infinity, ...edges.filter((edge) => edge > now));
-    const memories = { decisions: new Map(), principals: new WeakMap(), memberships: new WeakMap() } as const;
-    const view: PatientView = { set, summary, ...memories, validUntil };
-    // An event or a change that came while the contents were read: this view serves the question at hand only.
-    const isCurrent =
-      sameFilings(active, this.#follower.activePolicies(patient)) &&
-      samePending({ withdrawn, filed }, changes.pendingOf(patient));
-    if (isCurrent && active.length + filed.length > 0) {
-      if (this.#views.size >= MAX_VIEWS) this.#views.clear();
-      this.#views.set(patient, view);
-    }
-    return view;
-  }
-}
-
-function sameFilings(before: readonly (readonly [number, Hex])[], now: ReadonlyMap<number, Hex> | undefined): boolean {
-  return before.length === (now?.size ?? 0) && before.every(([index, hash]) => now?.get(index) === hash);
-}
-
-type Shown = Pick<Pending, 'withdrawn' | 'filed'>;
-
-function samePending(before: Shown, now: Shown = { withdrawn: [], filed: [] }): boolean {
-  return (
-    before.withdrawn.length === now.withdrawn.length &&
-    before.filed.length === now.filed.length &&
-    before.withdrawn.every((index, i) => index === now.withdrawn[i]) &&
-    before.filed.every((bytes, i) => bytes === now.filed[i])
-  );
 }
 
 function toDecision({ permit, reason, policy, path, block }: BlockDecision, pendingReason: string): ConsentDecision {
