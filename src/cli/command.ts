@@ -14,6 +14,7 @@ const plainErrors = new Set([
   'WrongChain',
   'SignerRefused',
   'AccessLogBroken',
+  'ServerRefused',
 ]);
 
 /** The command was used wrongly: status 2 with the usage. */

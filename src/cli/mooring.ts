@@ -22,12 +22,16 @@ const commands: Record<string, { about: string; load: () => Promise<{ run(args: 
   },
   watch: { about: 'watch for validators that sign two heads, and file the proof', load: () => import('./watch.js') },
   guardians: { about: 'split a recovery key among guardians, and join it', load: () => import('./guardians.js') },
+  'patient-key': {
+    about: 'consents, delegates and recovery by a key of a patient’s own',
+    load: () => import('./patient-key.js'),
+  },
   open: { about: 'open what was shared, without any server', load: () => import('./open.js') },
   validate: { about: 'validate files against R4 and packages', load: () => import('./validate.js') },
 };
 
 function usage(): string {
-  const lines = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`);
+  const lines = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(11)} ${about}`);
   return ['Usage: mooring COMMAND [options]', ...lines, 'mooring COMMAND --help explains one command.'].join('\n');
 }
 

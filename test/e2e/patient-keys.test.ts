@@ -1,8 +1,12 @@
 /** Patients with keys of their own: wallets and passkeys file, revoke, delegate and are recovered over HTTP; each refusal beside what is allowed. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Wallet } from 'ethers';
+import { run } from '../../src/cli/patient-key.js';
 import { joinShares, splitKey } from '../../src/consent/guardians.js';
 import { Authenticator } from '../consent/authenticator.js';
 import { firstIssue, TestServer, type Answer } from './server.js';
@@ -332,5 +336,37 @@ describe('a patient with a key of her own', () => {
       'the lost key is worth nothing',
     );
     assert.equal(values(await signAll(consent, patient.token, (one) => bySigning(fresh, one))).state, 'none');
+  });
+
+  it('does all of it from a terminal too, with the key in a file that the server never sees', async () => {
+    const patient = await newPatient();
+    const folder = await mkdtemp(path.join(tmpdir(), 'patient-key-'));
+    const file = async (name: string, text: string) => {
+      const place = path.join(folder, name);
+      await writeFile(place, text, { mode: 0o600 });
+      return place;
+    };
+    const own = new Wallet(`0x${randomBytes(32).toString('hex')}`);
+    const [key, other, token] = await Promise.all([
+      file('own.key', own.privateKey),
+      file('other.key', `0x${randomBytes(32).toString('hex')}`),
+      file('token', patient.token),
+    ]);
+    const there = ['--server', server.baseUrl, '--patient', patient.id, '--token-file', token];
+    const mooring = (...args: string[]) => run([...args, ...there]);
+    try {
+      assert.equal(await mooring('register', '--key', key), 0);
+      const filed = await patient.post('Consent', permitting(patient.name, 'Practitioner/dr'));
+      const { id } = filed.body;
+      assert.equal(await mooring('sign', id, '--key', other), 1, 'the server refuses');
+      assert.equal(await sees(patient.name), 404);
+      assert.equal(await mooring('sign', id, '--key', key), 0);
+      assert.equal(await sees(patient.name), 200);
+      assert.equal(await mooring('guardians', '--key', key, '--to', own.address, '--delay', '60'), 0);
+      assert.equal((await patient.account()).recoveryDelay, 60);
+      assert.equal(await mooring('sign', '--key', key), 2, 'no Consent is named');
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
