@@ -39,6 +39,7 @@ import { SealingThread } from './sealing/sealing-thread.js';
 import { startSharing } from './sharing.js';
 import { launchDesk, openSmart } from './smart.js';
 import { personFinder } from './smart-patients.js';
+import { openPatientPages } from './patient-pages.js';
 import { endpointsOf, openSmartDoor } from './smart-door.js';
 import { Rotations } from './rotations.js';
 import { followOthers } from './several-servers.js';
@@ -219,11 +220,16 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   };
   const fhir = createFhirHandler(services);
   const smartDoor = openSmartDoor({ config, baseUrl, clock, keyRing, smart, services });
+  const servePages = openPatientPages(config, baseUrl);
   const app = direct(createFhirApp(fhir), fhir);
   void warmUp(() => indexing.parameters).catch((error: unknown) => reportDefect('warm-up', error));
   return {
     serve(request, response) {
-      if (!anchoring.logDoor.serve(request, response) && !smartDoor.serve(request, response)) app(request, response);
+      const isTaken =
+        anchoring.logDoor.serve(request, response) ||
+        smartDoor.serve(request, response) ||
+        servePages(request, response);
+      if (!isTaken) app(request, response);
     },
     async vitals() {
       const { seq, leafCount } = catalog.head();

@@ -20,6 +20,7 @@ import { LaunchContexts } from '../smart/launch-contexts.js';
 import { parseScope } from '../smart/scopes.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { namesOf, type Smart } from './smart.js';
+import { patientPagesApp } from './patient-pages.js';
 import { fhirPatients } from './smart-patients.js';
 
 /** Below the public address. */
@@ -136,6 +137,7 @@ function lazyServer({
     registration: issuer.kind === 'built-in' ? issuer.registration : 'off',
     requiresNonce,
     privateKeySets,
+    ownApps: [patientPagesApp(baseUrl)],
     allowedOrigins: config.fhir.allowedOrigins,
     derive: (purpose) => keyRing.derive(purpose),
     patients: fhirPatients(createRouter(services), baseUrl),

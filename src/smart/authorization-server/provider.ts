@@ -21,6 +21,7 @@ import {
   type IsKnownScope,
 } from './app-metadata.js';
 import { lifetimes } from './lifetimes.js';
+import { operatorClient, type AppRegistration } from './operator-client.js';
 import { OidcAdapter } from './oidc-adapter.js';
 import type { PageFrame } from './page.js';
 import { providerPages } from './pages.js';
@@ -42,6 +43,8 @@ export interface ProviderParts {
   readonly registration: 'off' | 'token' | 'open';
   readonly requiresNonce: boolean;
   readonly privateKeySets: boolean;
+  /** Apps that are part of this server. */
+  readonly ownApps: readonly AppRegistration[];
   readonly allowedOrigins: readonly string[];
   /** 32 bytes for each purpose. */
   derive(purpose: string): Uint8Array;
@@ -55,7 +58,7 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
   const provider = new Provider(issuer, {
     adapter: (kind: string) => new OidcAdapter(kind, store, clock),
     jwks,
-    clients: [],
+    clients: parts.ownApps.map((app) => operatorClient(app, '').client),
     clientDefaults: {
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
