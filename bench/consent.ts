@@ -2,14 +2,23 @@
  * `npm run bench -- consent`: what consent costs.
  *
  * Reads and searches with the implicit permit policy beside the same with a consent for every patient; a decision that is not in memory, asked of the
- * contract; the time from a revocation's answer to the first refusal on this server.
+ * contract; the time from a revocation's answer to the first refusal on this server, and to that of another node, which hears of it by the chain alone.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { systemClock } from '../src/base/clock.js';
 import { createLog } from '../src/base/log.js';
+import type { Contracts } from '../src/chain/deploy.js';
+import { createEthersChain } from '../src/chain/ethers-chain.js';
+import { chainKeys } from '../src/chain/keys.js';
 import { readConfig } from '../src/config.js';
+import { createBlinder } from '../src/consent/blinder.js';
+import { compileToBytes } from '../src/consent/compile.js';
+import { startConsentGate } from '../src/consent/consent-gate.js';
 import { createServer, type Server } from '../src/server.js';
+import { refusalGridMs } from '../src/fhir/refusals.js';
+import { openKeyRing } from '../src/vault/file-key-ring.js';
 import { printTable, type Row } from './lib/table.js';
 
 const patients = 200;
@@ -69,7 +78,7 @@ interface Rates {
 
 async function withServer<T>(
   implicit: 'permit' | 'deny',
-  run: (server: Server, admin: Client, doctor: Client) => Promise<T>,
+  run: (server: Server, folder: string, admin: Client, doctor: Client) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mooring-bench-'));
   const config = readConfig({ DATA_DIR: folder, PORT: '0', DEFAULT_CONSENT: implicit });
@@ -91,7 +100,7 @@ async function withServer<T>(
       put({ resourceType: 'Observation', id, status: 'final', code, subject: { reference: `Patient/${id}` } }),
     ]);
     expectStatus(await admin.send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry }), 200);
-    return await run(server, admin, doctor);
+    return await run(server, folder, admin, doctor);
   } finally {
     await server.close();
     await rm(folder, { recursive: true, force: true });
@@ -124,9 +133,53 @@ const ratesOf = async (doctor: Client): Promise<Rates> => ({
 const sorted = (times: number[]) => [...times].sort((a, b) => a - b);
 const quantile = (times: number[], q: number) => (sorted(times)[Math.floor(q * (times.length - 1))] ?? 0).toFixed(2);
 
-const implicit = await withServer('permit', (_server, _admin, doctor) => ratesOf(doctor));
+/** Milliseconds from the answer to a revocation to the first denial of a gate that has no log in common with the server. */
+async function refusalsElsewhere(server: Server, folder: string, admin: Client, first: number): Promise<number[]> {
+  const contracts = JSON.parse(await readFile(path.join(folder, 'chain', 'contracts.json'), 'utf8')) as Contracts;
+  const ring = await openKeyRing(path.join(folder, 'keys', 'key-ring.json'));
+  const chain = createEthersChain({
+    url: server.chainUrl,
+    chainId: contracts.chainId,
+    // It only looks.
+    privateKey: chainKeys(ring).validator,
+  });
+  const blinder = createBlinder(ring.derive('consent'));
+  const stored = async (patientId: string) => (await admin.send('GET', `Consent/c${patientId}`)).body;
+  const gate = await startConsentGate({
+    chain,
+    registry: contracts.consentRegistry,
+    fromBlock: contracts.fromBlock,
+    blinder,
+    clock: systemClock,
+    implicitPolicy: 'deny',
+    changes: { pendingOf: () => undefined, settled: () => Promise.resolve(true), listen: () => undefined },
+    contents: { contentsOf: async (id) => compileToBytes(await stored(id), blinder)?.bytes },
+  });
+  const doctor = { actor: 'Practitioner/dr', memberships: [], purposeOfUse: 'TREAT', scopes: [] };
+  const isPermitted = async (id: string) => {
+    const record = { resourceType: 'Patient', id, patients: [id], securityLabels: [], codes: [] };
+    return (await gate.decide(doctor, 'access', record)).permit;
+  };
+  try {
+    const times: number[] = [];
+    for (let at = first; at < first + 20; at += 1) {
+      const id = String(at);
+      if (!(await isPermitted(id))) throw new Error(`Patient/${id} is denied before the revocation`);
+      expectStatus(await admin.send('POST', `Consent/c${id}/$revoke`), 200);
+      const startedAt = performance.now();
+      while (await isPermitted(id)) await new Promise((resolve) => setTimeout(resolve, 1));
+      times.push(performance.now() - startedAt);
+    }
+    return times;
+  } finally {
+    gate.close();
+    await chain.close();
+  }
+}
 
-const rows = await withServer('deny', async (server, admin, doctor): Promise<Row[]> => {
+const implicit = await withServer('permit', (_server, _folder, _admin, doctor) => ratesOf(doctor));
+
+const rows = await withServer('deny', async (server, folder, admin, doctor): Promise<Row[]> => {
   const entry = Array.from({ length: patients }, (_, at) => ({
     resource: consentOf(String(at)),
     request: { method: 'PUT', url: `Consent/c${at}` },
@@ -155,7 +208,7 @@ const rows = await withServer('deny', async (server, admin, doctor): Promise<Row
     while ((await doctor.send('GET', `Patient/${at}`)).status !== 404);
     refusals.push(performance.now() - startedAt);
   }
-  void server;
+  const elsewhere = await refusalsElsewhere(server, folder, admin, 20);
   const row = (name: string, value: string, note: string): Row => ({ name, value, note });
   const share = (consent: number, plain: number) =>
     `${((100 * consent) / plain).toFixed(0)} % of the implicit permit policy`;
@@ -169,7 +222,12 @@ const rows = await withServer('deny', async (server, admin, doctor): Promise<Row
     row(
       'revocation answered to first refusal',
       `${quantile(refusals, 0.5)} ms`,
-      `p95 ${quantile(refusals, 0.95)} ms, this server, on its 10 ms grid`,
+      `p95 ${quantile(refusals, 0.95)} ms, this server, on its grid of ${refusalGridMs} ms`,
+    ),
+    row(
+      'the same on another node',
+      `${quantile(elsewhere, 0.5)} ms`,
+      `p95 ${quantile(elsewhere, 0.95)} ms; it knows the chain alone, and asks it every 250 ms`,
     ),
   ];
 });
