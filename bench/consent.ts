@@ -141,7 +141,7 @@ async function refusalsElsewhere(server: Server, folder: string, admin: Client, 
     url: server.chainUrl,
     chainId: contracts.chainId,
     // It only looks.
-    privateKey: chainKeys(ring).validator,
+    payer: chainKeys(ring).validator,
   });
   const blinder = createBlinder(ring.derive('consent'));
   const stored = async (patientId: string) => (await admin.send('GET', `Consent/c${patientId}`)).body;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { JsonWebKey } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -131,7 +131,7 @@ describe('sharing keys', () => {
     (await openBundle(bundle!, await privateKey())).map(({ reference }) => reference).sort();
 
   /** The blocks of the stopped server's store behind an IPFS gateway: no key is there. */
-  async function gateway(): Promise<{ http: HttpServer; url: string }> {
+  async function gateway(): Promise<{ url: string; close(): Promise<void> }> {
     const store = await openBlocks(testConfig(server.folder).blocks);
     const http = createServer((request, response) => {
       const cid = /^\/ipfs\/([a-z0-9]+)/.exec(request.url ?? '')?.[1] ?? '';
@@ -140,9 +140,16 @@ describe('sharing keys', () => {
         () => response.writeHead(404).end(),
       );
     });
-    http.on('close', () => void store.close());
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-    return { http, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}` };
+    return {
+      url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+      // The store is free again for the server when this resolves.
+      async close() {
+        http.closeAllConnections();
+        await new Promise((resolve) => http.close(resolve));
+        await store.close();
+      },
+    };
   }
 
   it('opens a share by a permit, gives older and newer records, and no others', async () => {
@@ -277,7 +284,7 @@ describe('sharing keys', () => {
     const { body } = await server.get(`Patient/sharer-2/$shared?recipient=${reader}`);
     await writeFile(bundleFile, JSON.stringify(body));
     await server.halt();
-    const { http, url } = await gateway();
+    const { url, close } = await gateway();
     try {
       const args = [mooring, 'open', '--bundle', bundleFile, '--gateway', url];
       const { stdout } = await run(process.execPath, [...args, '--key', keyFile]);
@@ -290,8 +297,7 @@ describe('sharing keys', () => {
         /nothing in the bundle is for this key/,
       );
     } finally {
-      http.closeAllConnections();
-      await new Promise((resolve) => http.close(resolve));
+      await close();
       await server.resume();
     }
   });
