@@ -16,11 +16,18 @@ const masked = {
 };
 
 /** Each distinct set of labels that stands at some element, inside a labelled element together with those around it. */
-export function elementLabelsOf(resource: Resource): Labels[] {
+export function elementLabelsOf(resource: Resource): readonly Labels[] {
+  const known = remembered.get(resource);
+  if (known !== undefined) return known;
   const found = new Map<string, Labels>();
   collect(resource as unknown as Fields, [], found);
-  return [...found.values()];
+  const labels = [...found.values()];
+  remembered.set(resource, labels);
+  return labels;
 }
+
+/** A write asks twice: for the header and for the index. */
+const remembered = new WeakMap<Resource, readonly Labels[]>();
 
 /** Names a set of labels; equal sets have equal names. */
 export function labelKey(labels: Labels): string {

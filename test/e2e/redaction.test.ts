@@ -106,6 +106,30 @@ describe('elements that consent hides', () => {
     }
   });
 
+  it('are not betrayed by a search for what is absent: it finds what its reader sees without them', async () => {
+    const { body } = await server.post(
+      'Observation',
+      observation({
+        category: [{ extension: inline('HIV'), coding: [{ system: 'urn:category', code: 'infection' }] }],
+      }),
+    );
+    const found = async (url: string, as: string) =>
+      (await server.get(`Observation?_id=${body.id}&${url}`, { token: as })).body.total as number;
+    for (const [url, inPart, whole] of [
+      ['category=urn:category|infection', 0, 1],
+      ['category:not=urn:category|infection', 1, 0],
+      ['category:missing=true', 1, 0],
+      ['category:missing=false', 0, 1],
+      ['category:not=urn:category|other', 1, 1],
+      ['subject:missing=true', 0, 0],
+      ['subject:missing=false', 1, 1],
+      ['subject:missing=false&category:missing=true', 1, 0],
+      ['_filter=not (category eq infection)', 1, 0],
+    ] as const) {
+      assert.deepEqual([await found(url, token), await found(url, own)], [inPart, whole], url);
+    }
+  });
+
   it('a mandatory element leaves its place, marked as masked', async () => {
     const { body } = await server.post(
       'Observation',

@@ -7,6 +7,7 @@ import type { Link, LinkOf, VersionRow } from '../../commit/catalog.js';
 import type { Term } from '../../base/ids.js';
 import type { Principal } from '../../consent/gate.js';
 import type { Extracted } from '../search/extract.js';
+import { asksForAbsence } from '../search/labelled.js';
 import { matchesPlan } from '../search/matches-plan.js';
 import type { Plan } from '../search/plan.js';
 import type { SearchQuery } from '../search/query.js';
@@ -35,7 +36,10 @@ async function matchesInPart(
   { plan, recheck }: Pick<SearchQuery, 'plan' | 'recheck'>,
   row: VersionRow,
 ): Promise<boolean> {
-  const part = await seenInPart(services, principal, row);
+  const part =
+    (await seenInPart(services, principal, row)) ??
+    // Who sees all of it may have found it as a candidate only.
+    (asksForAbsence(plan) ? services.extractor.extract((await services.opened.text(row)).value()) : undefined);
   if (part !== undefined) {
     const { terms, links } = part;
     const indexed = { terms, name: row.resource, lastUpdated: row.lastUpdated };

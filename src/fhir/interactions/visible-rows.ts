@@ -8,6 +8,7 @@ import { isInScope, mayRead, permits } from '../access.js';
 import { noteDenied } from '../denials.js';
 import { Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
+import { labelledText, withLabelled } from '../search/labelled.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { stillMatches } from './partial-match.js';
@@ -43,13 +44,14 @@ export async function visibleRows(
   { asOf, order, after, wanted }: Stretch,
 ): Promise<VersionRow[]> {
   const chains = followsLinks(query.plan) ? new VisibleChains(services, context.principal, asOf) : undefined;
+  const candidates = withLabelled(query.plan, services.search.blinder.term(labelledText));
   const slices = new Slices();
   const rows: VersionRow[] = [];
   let from = after;
   let limit = Math.min(wanted, largestStep);
   for (;;) {
     const found = await services.catalog.search({
-      plan: query.plan,
+      plan: candidates,
       asOf,
       order,
       limit,

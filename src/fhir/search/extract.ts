@@ -5,6 +5,7 @@
  */
 import type { Link } from '../../commit/catalog.js';
 import type { Resource } from '../../base/resource.js';
+import { elementLabelsOf } from '../inline-labels.js';
 import { compartmentText, containedText, linkText, resourceName, typeText, type TermPacker } from './blind.js';
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
@@ -18,6 +19,7 @@ import { referenceOf, referenceTexts } from './reference.js';
 import { targetTypeOf } from './reference-text.js';
 import { sortRangeOf, type SortKeys } from './sort-keys.js';
 import { sourceKey, sourcesOf, type Source } from './sources.js';
+import { labelledText } from './labelled.js';
 import { fieldsOf, stringTexts } from './string.js';
 import { contentWords, narrativeWords, wordTerm } from './full-text.js';
 import { hasSounds, phoneticText } from './phonetic.js';
@@ -74,6 +76,7 @@ function extract(services: ExtractorServices, resource: Resource): Extracted {
   if (words !== 'none') for (const word of narrativeWords(resource)) emit(wordTerm('_text', word));
   if (words === 'all') for (const word of contentWords(resource)) emit(wordTerm('_content', word));
   texts.add(typeText(resource.resourceType));
+  if (elementLabelsOf(resource).length > 0) emit(labelledText);
   for (const { resourceType } of (resource.contained ?? []) as readonly Resource[]) emit(containedText(resourceType));
   const sortKeys = sortKeysOf(parameters.parametersOf(resource.resourceType), selected);
   return { terms: blinder.pack(texts), links: [...links.values()], sortKeys, patients };

@@ -12,7 +12,12 @@ export type Plan =
   /** Nothing. */
   | { readonly kind: 'none' }
   /** Versions that carry the term. */
-  | { readonly kind: 'term'; readonly term: Term }
+  | {
+      readonly kind: 'term';
+      readonly term: Term;
+      /** The term says that something is not there. */
+      readonly tellsAbsence?: true;
+    }
   /** At least two operands. */
   | { readonly kind: 'and'; readonly of: readonly Plan[] }
   | { readonly kind: 'or'; readonly of: readonly Plan[] }

@@ -105,6 +105,8 @@ export function presenceText(selection: Selection, key: string, targetType: stri
 /** Resources in which `selection` selects something. */
 export function planPresent(blinder: TermSource, selection: Selection, searchType: SearchType): Bounds {
   const text = presenceText(selection, sourceKey(selection, searchType), selection.targetType);
-  const told = exactly({ kind: 'term', term: blinder.term(text) });
-  return isUsual(selection) ? not(told) : told;
+  const term = blinder.term(text);
+  return isUsual(selection)
+    ? not(exactly({ kind: 'term', term, tellsAbsence: true }))
+    : exactly({ kind: 'term', term });
 }
