@@ -17,7 +17,7 @@ import { DurableFile } from '../durable-file.js';
 import { unpackEntries } from './packed-entries.js';
 
 /** The other file's turn comes when one is longer than this. */
-const turnBytes = 8 * 1024 * 1024;
+const usualTurnBytes = 8 * 1024 * 1024;
 const headBytes = 8;
 
 /** What one append wrote. */
@@ -41,7 +41,7 @@ export function entryLogFolder(file: string): string {
  * Takes the log for this process.
  * @returns undefined when another process has it.
  */
-export async function openEntryLog(folder: string): Promise<EntryLog | undefined> {
+export async function openEntryLog(folder: string, turnBytes = usualTurnBytes): Promise<EntryLog | undefined> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   let lock: FolderLock;
   try {
@@ -52,7 +52,7 @@ export async function openEntryLog(folder: string): Promise<EntryLog | undefined
   try {
     const files = await Promise.all(filesIn(folder).map((file) => DurableFile.open(file, existsSync(file))));
     await syncFolder(folder);
-    return new EntryLog(files.map((file) => ({ file, lastSeq: 0 })) as [Turn, Turn], lock);
+    return new EntryLog(files.map((file) => ({ file, lastSeq: 0 })) as [Turn, Turn], lock, turnBytes);
   } catch (error) {
     lock.release();
     throw error;
@@ -66,17 +66,15 @@ export class EntryLog {
   constructor(
     turns: readonly [Turn, Turn],
     private readonly lock: FolderLock,
+    private readonly turnBytes: number,
   ) {
     [this.active, this.other] = turns;
-    for (const { file } of turns) file.rewind();
   }
 
   /** Durable when it resolves. After a failure nothing of it counts, unless the process ends before the next append: then it may. */
   async append(packed: ArrayBuffer, lastSeq: number): Promise<void> {
-    if (this.active.file.sizeBytes > turnBytes && this.other.lastSeq === 0) {
-      [this.active, this.other] = [this.other, this.active];
-      this.active.file.rewind();
-    }
+    const isFull = this.active.file.sizeBytes > this.turnBytes;
+    if (isFull && this.other.lastSeq === 0) [this.active, this.other] = [this.other, this.active];
     const head = Buffer.alloc(headBytes);
     head.writeUInt32LE(packed.byteLength, 0);
     head.writeUInt32LE(crc32(new Uint8Array(packed)), 4);
@@ -89,10 +87,13 @@ export class EntryLog {
     return this.other.lastSeq;
   }
 
-  /** The tables have everything up to `seq`, durably. */
+  /** The tables have everything up to `seq`, durably. To be called before the first append, once what the log has is in the tables. */
   release(seq: number): void {
-    for (const turn of [this.active, this.other]) if (turn.lastSeq <= seq) turn.lastSeq = 0;
-    if (this.active.lastSeq === 0) this.active.file.rewind();
+    for (const turn of [this.active, this.other]) {
+      if (turn.lastSeq > seq) continue;
+      turn.lastSeq = 0;
+      turn.file.rewind();
+    }
   }
 
   /** Overwrites everything. Only when the tables have everything, durably. */
