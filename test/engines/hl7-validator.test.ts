@@ -26,7 +26,10 @@ describe("HL7's validator", () => {
   after(() => engine.stop());
 
   it('says what our validator says of resources, valid ones and ones that were changed in one place', async (t) => {
-    const cases = casesOf('mutations').filter(({ resource, supporting = [] }) => resource && supporting.length === 0);
+    // Leaving out what HL7's validator lets pass against the specification (corpus/README.md, "lenient").
+    const cases = casesOf('mutations').filter(
+      ({ resource, supporting = [], lenient }) => resource && supporting.length === 0 && lenient !== true,
+    );
     const step = Math.max(1, Math.floor(cases.length / caseCount));
     const asked = cases.filter((_, n) => n % step === 0);
     const verdicts = await Promise.all(asked.map((one) => engine.judge(one.resource!, one.profiles ?? [])));
@@ -36,8 +39,8 @@ describe("HL7's validator", () => {
     assert.ok(verdicts.includes(true) && verdicts.includes(false));
   });
 
-  it('says that it cannot judge what is no resource, and goes on', async () => {
-    await assert.rejects(engine.judge({ resourceType: 'Nothing' }, []), /could not judge/);
+  it('finds what is no resource wrong, and goes on', async () => {
+    assert.equal(await engine.judge({ resourceType: 'Nothing' }, []), false);
     assert.equal(await engine.judge({ resourceType: 'Patient' }, []), true);
     assert.equal(await engine.judge({ resourceType: 'Patient', birthDate: 'soon' } as never, []), false);
   });
@@ -83,7 +86,7 @@ describe("a validator that asks HL7's validator as well", () => {
   /** The proof of a resource that is created, as soon as it is there. */
   async function proven(resource: { resourceType: string }) {
     const created = await server.post(resource.resourceType, resource, { headers: { prefer: 'wait=60' } });
-    assert.equal(created.status, 201, created.text);
+    assert.equal(created.status, 201, created.text.slice(0, 500));
     const url = `${resource.resourceType}/${created.body.id}/$proof`;
     for (let round = 0; round < 300; round += 1) {
       const { status, text } = await server.get(url);
@@ -97,7 +100,7 @@ describe("a validator that asks HL7's validator as well", () => {
     const samples = readLines(path.join('throughput', 'mixed-2000.ndjson')).filter((_, n) => n % 100 === 0);
     for (const sample of samples) {
       // Without its references, which lead nowhere here, and without its id.
-      const text = JSON.stringify({ ...sample, id: undefined }).replace(/"reference":"[^"]*"/g, '"display":"x"');
+      const text = JSON.stringify({ ...sample, id: undefined }).replace(/"reference":"[^#"][^"]*"/g, '"display":"x"');
       const proof = await proven(JSON.parse(text));
       await verifyProof(proof, fetchRpc(server.chainUrl));
     }
