@@ -1,5 +1,8 @@
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
+import { Claims } from '../../src/anchoring/watch/claims.js';
+import { servedStatements } from '../../src/anchoring/watch/sources.js';
+import { signHead } from '../../src/chain/anchor-log.js';
 import { TestValidators } from '../anchoring/validator-node/network.js';
 import { TestServer } from './server.js';
 
@@ -59,6 +62,33 @@ describe('four validators beside a server', () => {
     const note = await (await fetch(`${validators.serverUrl}/log/cosigned`)).text();
     assert.match(note, /^.*\/log\n\d+\n[A-Za-z0-9+/=]{44}\n\n(— \S+ \S+\n){3,5}$/);
     assert.match(note, /— validator-\d /);
+  });
+
+  it('have signed what the server shows to watchers, and nothing in it that contradicts itself', async () => {
+    const statements = await servedStatements(validators.serverUrl);
+    assert.ok(statements.length >= 3);
+    const claims = new Claims();
+    for (const signed of statements) {
+      assert.ok(validators.all.some(({ description }) => description.address === signed.signature.signer));
+      assert.equal(claims.add(signed), undefined);
+    }
+    // The same signer, with another root at a size that it has signed: only with a signature that is its own.
+    const [{ statement, signature, ...domain }] = statements;
+    const forked = { ...statement, root: `0x${'66'.repeat(32)}` as const };
+    assert.equal(claims.add({ ...domain, statement: forked, signature }), undefined);
+    const { keys } = validators.all.find(({ description }) => description.address === signature.signer)!;
+    const conflict = claims.add({
+      ...domain,
+      statement: forked,
+      signature: signHead(keys.attesting, domain, forked),
+    });
+    assert.deepEqual([conflict?.signer, conflict?.size], [signature.signer, statement.size]);
+    const later = { ...statement, prevSize: statement.size, prevRoot: forked.root, size: statement.size + 1 };
+    const bySize = claims.add({ ...domain, statement: later, signature: signHead(keys.attesting, domain, later) });
+    assert.equal(bySize?.size, statement.size, 'the root before counts as well');
+    const elsewhere = { ...domain, chainId: 1 };
+    const foreign = { ...elsewhere, statement: forked, signature: signHead(keys.attesting, elsewhere, forked) };
+    assert.equal(claims.add(foreign), undefined, 'on another chain it is another log');
   });
 
   it('agree with the server on versions, patches, labels, deletions and uploads alike', async () => {
