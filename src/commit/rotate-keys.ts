@@ -64,10 +64,13 @@ export async function rotateMaster(services: KeyRotationServices): Promise<void>
   await committer.alone(async () => catalog.announce?.());
 }
 
-/** Resolves when other servers can no longer commit, nor store, what they wrapped under keys of before. */
+/**
+ * Resolves when nobody can commit any more what was wrapped under keys of before: this server's own writes under way are settled, and other servers
+ * can neither commit nor store it.
+ */
 async function tellOthers({ catalog, committer, graceMs }: KeyRotationServices): Promise<void> {
+  await committer.alone(async () => catalog.announce?.());
   if (catalog.announce === undefined) return;
-  await committer.alone(() => catalog.announce!());
   await new Promise((resolve) => setTimeout(resolve, graceMs));
 }
 

@@ -1,5 +1,6 @@
 /** A chain of the operator's own: an external signer, heads over WebSocket, contracts deployed and attached by `mooring chain`. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it, mock } from 'node:test';
@@ -81,6 +82,7 @@ describe('an external signer', () => {
 describe('heads over WebSocket', () => {
   it('are told as blocks come, from the next endpoint when one refuses or is away', async () => {
     const refusing = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(refusing, 'listening');
     refusing.on('connection', (socket) =>
       socket.on('message', () =>
         socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -32601, message: 'no such method' } })),
@@ -107,6 +109,7 @@ describe('heads over WebSocket', () => {
   it('end when the node is gone or silent, and come back with it', async () => {
     let isSilent = false;
     const node = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong: false });
+    await once(node, 'listening');
     node.on('connection', (socket) => {
       socket.on('ping', () => void (isSilent || socket.pong()));
       socket.on('message', () => socket.send(JSON.stringify({ jsonrpc: '2.0', id: 1, result: '0x1' })));

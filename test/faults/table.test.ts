@@ -109,7 +109,7 @@ describe('table of faults', () => {
         } catch (error) {
           plane.revive();
           const name = `${procedure.name}, ${fault.step} ${fault.way}${fault.isCrash ? ', crash' : ''}`;
-          throw new Error(`${name}: ${String(error)}`, { cause: error });
+          throw new Error(`${name}: ${String(error)}\n${defects()}`, { cause: error });
         }
       }
     });
