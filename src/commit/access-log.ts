@@ -14,11 +14,14 @@ export interface AccessRecord {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly requestId: string;
-  /** Canonical reference or identifier of the actor, e.g. `Practitioner/1`. */
+  /** Canonical reference or identifier of the actor, e.g. `Practitioner/1`; empty where nobody knows who it was (a refused token). */
   readonly actor: string;
   readonly client?: string;
   readonly purpose: string;
-  /** `read`, `search-type`, `create`, ... (https://hl7.org/fhir/R4/valueset-type-restful-interaction.html). */
+  /**
+   * `read`, `search-type`, `create`, ... (https://hl7.org/fhir/R4/valueset-type-restful-interaction.html), the name of an operation, or `auth:` and
+   * what happened to a sign-in or token (src/smart/security-events.ts).
+   */
   readonly interaction: string;
   /** `permit`: answered; `deny`: hidden or refused. */
   readonly outcome: 'permit' | 'deny';
@@ -32,6 +35,10 @@ export interface AccessRecord {
   readonly query?: string;
   /** Why it was asked for, where the requester had to say (emergency access). */
   readonly reason?: string;
+  /** Network address of the sender. */
+  readonly address?: string;
+  /** Why a sign-in or token was refused, as a code or the text that the sender was told: never anything secret. */
+  readonly cause?: string;
 }
 
 export interface AccessLog {

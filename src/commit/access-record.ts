@@ -26,6 +26,8 @@ type Packed = readonly [
   /** Absent in records of earlier versions. */
   query?: string | null,
   reason?: string | null,
+  address?: string | null,
+  cause?: string | null,
 ];
 
 export interface SealedAccess {
@@ -49,6 +51,8 @@ export function sealAccess(key: Uint8Array, number: number, before: Uint8Array, 
     record.block ?? null,
     record.query ?? null,
     record.reason ?? null,
+    record.address ?? null,
+    record.cause ?? null,
   ];
   const nonce = randomBytes(nonceBytes);
   const sealed = Buffer.concat([nonce, sealBytes(key, nonce, place(number), Buffer.from(JSON.stringify(packed)))]);
@@ -93,8 +97,10 @@ export function sealedPart(bytes: Buffer, at: number, end: number): Buffer {
 /** @throws SealBroken when it is not record `number` of this log. */
 export function openAccess(key: Uint8Array, number: number, sealed: Buffer): AccessRecord {
   const opened = openBytes(key, sealed.subarray(0, nonceBytes), place(number), sealed.subarray(nonceBytes));
+  const packed = JSON.parse(opened.toString('utf8')) as Packed;
   const [time, requestId, actor, client, purpose, interaction, outcome, entities, patients, block, query, reason] =
-    JSON.parse(opened.toString('utf8')) as Packed;
+    packed;
+  const [, , , , , , , , , , , , address, cause] = packed;
   return {
     time,
     requestId,
@@ -108,6 +114,8 @@ export function openAccess(key: Uint8Array, number: number, sealed: Buffer): Acc
     ...(block === null ? {} : { block }),
     ...(query == null ? {} : { query }),
     ...(reason == null ? {} : { reason }),
+    ...(address == null ? {} : { address }),
+    ...(cause == null ? {} : { cause }),
   };
 }
 

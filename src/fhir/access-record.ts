@@ -25,7 +25,7 @@ export function recordAccess(
   context: Context,
   { interaction, outcome, entities, patients, reason }: Access,
 ): Promise<void> {
-  const { principal, requestId } = context;
+  const { principal, requestId, address } = context;
   if (outcome === 'deny') refused.add(context);
   const query = queryOf(requests.get(context));
   return accessLog.append({
@@ -40,6 +40,7 @@ export function recordAccess(
     patients,
     ...(query === undefined ? {} : { query }),
     ...(reason === undefined ? {} : { reason }),
+    ...(address === undefined ? {} : { address }),
   });
 }
 

@@ -50,6 +50,8 @@ export interface Context {
   readonly requestId: string;
   /** Without a slash at the end: `http://127.0.0.1:8080/fhir`. */
   readonly baseUrl: string;
+  /** Network address of the sender; absent: the server itself asks. */
+  readonly address?: string;
   /** Why glass is broken: the header `X-Break-Glass-Reason`. */
   readonly breakGlassReason?: string;
   /** Set for entries of a batch: those may carry an id that is not meant. */
