@@ -12,6 +12,7 @@ import type { Records } from '../commit/records.js';
 import type { EmergencyDesk } from '../consent/emergency-desk.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
 import type { OAuthEndpoints } from '../smart/discovery.js';
+import type { SecurityLog } from '../smart/security-events.js';
 import type { Names } from '../vault/names.js';
 import type { Definitions } from './definitions/definitions.js';
 import type { AuditIndex } from './audit/audit-index.js';
@@ -25,6 +26,8 @@ import type { Validator } from './validation/validator.js';
 export interface FhirConfig {
   /** Public base URL with `/fhir`, without a slash at the end; absent: what the Host header says. */
   readonly baseUrl?: string;
+  /** A proxy stands before us and says where requests come from. */
+  readonly isBehindProxy?: boolean;
   readonly maxBodyBytes: number;
   /** Whose PUT of an unknown id creates it: anybody's, the operator's (this server's own organisation), nobody's. */
   readonly updateCreate: 'on' | 'operator' | 'off';
@@ -89,6 +92,10 @@ export interface FhirServices {
   readonly accessLog: Pick<AccessLog, 'append' | 'read' | 'head'>;
   /** Finds records of the access log; absent: AuditEvents are those that were stored, alone. */
   readonly audit?: AuditIndex;
+  /** Told of refused logins; absent: they are recorded nowhere. */
+  readonly securityLog?: SecurityLog;
+  /** Whether pages of an origin belong to a registered app; absent: apps are registered elsewhere. */
+  isAppOrigin?(origin: string): Promise<boolean>;
   readonly consents?: ConsentFilings;
   /** Told of what was committed, before the answer leaves (uploaded definitions come in force). */
   readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;

@@ -6,16 +6,16 @@
 import type { Resource } from '../../base/resource.js';
 import type { AccessRecord } from '../../commit/access-log.js';
 import { ACT_REASON } from '../../consent/hierarchies.js';
+import { agentsOfAccess, agentsOfSecurityEvent, type Place } from './event-agents.js';
+import { eventCodesOf, isSecurityEvent, type EventCodes } from './event-codes.js';
 
-const auditType = 'http://terminology.hl7.org/CodeSystem/audit-event-type';
-const restful = 'http://hl7.org/fhir/restful-interaction';
-const dicom = 'http://dicom.nema.org/resources/ontology/DCM';
-const participation = 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType';
 const entityType = 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
 const objectRole = 'http://terminology.hl7.org/CodeSystem/object-role';
-const balpEntity = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType';
+const resourceTypes = 'http://hl7.org/fhir/resource-types';
+const balp = 'https://profiles.ihe.net/ITI/BALP';
 const sourceType = 'http://terminology.hl7.org/CodeSystem/security-source-type';
-const outcomeUrl = 'urn:mooring:access-outcome';
+
+const systemObject = { system: entityType, code: '2', display: 'System Object' };
 
 const idForm = /^access-(0|[1-9][0-9]{0,14})$/;
 
@@ -29,117 +29,96 @@ export function auditEventId(number: number): string {
   return `access-${number}`;
 }
 
-/** What BALP calls an interaction: a code of FHIR's restful interactions, where there is one. */
-const codes: Readonly<Record<string, readonly [code: string, action: 'C' | 'R' | 'U' | 'D' | 'E', profile?: string]>> =
-  {
-    read: ['read', 'R', 'PatientRead'],
-    vread: ['vread', 'R', 'PatientRead'],
-    create: ['create', 'C', 'PatientCreate'],
-    update: ['update', 'U', 'PatientUpdate'],
-    patch: ['patch', 'U', 'PatientUpdate'],
-    delete: ['delete', 'D', 'PatientDelete'],
-    'search-type': ['search-type', 'E', 'PatientQuery'],
-    'search-system': ['search-system', 'E', 'PatientQuery'],
-    'history-instance': ['history-instance', 'R', 'PatientRead'],
-    'history-type': ['history-type', 'E', 'PatientQuery'],
-    'history-system': ['history-system', 'E', 'PatientQuery'],
-    transaction: ['transaction', 'E'],
-  };
-
-export interface AuditParts {
-  /** Reference of the organisation that runs this server. */
-  readonly organization: string;
-  /** Base URL of this server. */
-  readonly baseUrl: string;
-}
-
 /**
  * @param number of the record in the access log.
  * @param record with the entities and patients that the reader may know of.
  */
-export function auditEventOf(number: number, record: AccessRecord, { organization, baseUrl }: AuditParts): Resource {
-  const { interaction, outcome, purpose, time, query } = record;
-  const [code, action, profile] = codes[interaction] ?? ['operation', 'E'];
+export function auditEventOf(number: number, record: AccessRecord, place: Place): Resource {
+  const { interaction, outcome, purpose, time } = record;
+  const codes = eventCodesOf(interaction);
+  const isSecurity = isSecurityEvent(interaction);
   const recorded = new Date(time).toISOString();
-  const isPermitted = outcome === 'permit';
-  const profiles =
-    isPermitted && profile !== undefined && record.patients.length > 0
-      ? [`https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.${profile}`]
-      : [];
+  const profile = profileOf(record, codes);
   return {
     resourceType: 'AuditEvent',
     id: auditEventId(number),
-    meta: { versionId: '1', lastUpdated: recorded, ...(profiles.length === 0 ? {} : { profile: profiles }) },
-    type: { system: auditType, code: 'rest', display: 'RESTful Operation' },
-    subtype: [
-      { system: restful, code, display: code },
-      ...(code === interaction ? [] : [{ system: 'urn:mooring:operation', code: `$${interaction}` }]),
-    ],
-    action,
+    meta: { versionId: '1', lastUpdated: recorded, ...(profile === undefined ? {} : { profile: [profile] }) },
+    type: codes.type,
+    subtype: codes.subtype,
+    action: codes.action,
     recorded,
-    outcome: isPermitted ? '0' : '4',
-    ...(isPermitted
-      ? {}
-      : { outcomeDesc: 'refused: not released under the consent of the patient, or the scopes of the token' }),
-    purposeOfEvent: [{ coding: [{ system: ACT_REASON, code: purpose }] }],
-    agent: agentsOf(record, organization, baseUrl),
+    outcome: outcome === 'permit' ? '0' : '4',
+    ...(outcome === 'permit' ? {} : { outcomeDesc: refusalText(record, isSecurity) }),
+    // What a person signs in for is not asked.
+    ...(isSecurity ? {} : { purposeOfEvent: [{ coding: [{ system: ACT_REASON, code: purpose }] }] }),
+    agent: isSecurity ? agentsOfSecurityEvent(record, place) : agentsOfAccess(record, codes.action, place),
     source: {
-      observer: { reference: organization },
-      type: [{ system: sourceType, code: '4', display: 'Application Server' }],
+      observer: { reference: place.organization },
+      type: [
+        isSecurity
+          ? { system: sourceType, code: '6', display: 'Security Server' }
+          : { system: sourceType, code: '4', display: 'Application Server' },
+      ],
     },
     entity: [
-      ...record.patients.map((id) => ({
-        what: { reference: `Patient/${id}` },
-        type: { system: entityType, code: '1', display: 'Person' },
-        role: { system: objectRole, code: '1', display: 'Patient' },
-      })),
-      ...record.entities
-        .filter((entity) => !record.patients.includes(/^Patient\/([^/]+)$/.exec(entity)?.[1] ?? ''))
-        .map((entity) => ({
-          what: { reference: entity },
-          type: { system: entityType, code: '2', display: 'System Object' },
-          role: { system: objectRole, code: '4', display: 'Domain Resource' },
-        })),
-      ...(query === undefined
-        ? []
-        : [
-            {
-              type: { system: entityType, code: '2', display: 'System Object' },
-              role: { system: objectRole, code: '24', display: 'Query' },
-              query: Buffer.from(`${baseUrl}/${query}`).toString('base64'),
-            },
-          ]),
-      {
-        what: { identifier: { value: record.requestId } },
-        type: { system: balpEntity, code: 'XrequestId' },
-        detail: [
-          { type: outcomeUrl, valueString: outcome },
-          ...(record.block === undefined ? [] : [{ type: 'urn:mooring:block', valueString: String(record.block) }]),
-          ...(record.reason === undefined ? [] : [{ type: 'urn:mooring:reason', valueString: record.reason }]),
-        ],
-      },
+      ...patientsOf(record),
+      ...objectsOf(record, codes),
+      ...queryOf(record, codes, place),
+      requestOf(record, codes),
     ],
   };
 }
 
-/** Whose software asked, which server answered, and for whom. */
-function agentsOf({ actor, client }: AccessRecord, organization: string, baseUrl: string) {
-  return [
-    {
-      type: { coding: [{ system: dicom, code: '110153', display: 'Source Role ID' }] },
-      who: client === undefined ? { reference: actor } : { identifier: { value: client } },
-      requestor: false,
-    },
-    {
-      type: { coding: [{ system: dicom, code: '110152', display: 'Destination Role ID' }] },
-      who: { reference: organization },
-      requestor: false,
-      network: { address: baseUrl, type: '5' },
-    },
-    {
-      type: { coding: [{ system: participation, code: 'IRCP', display: 'information recipient' }] },
-      who: { reference: actor },
-      requestor: true,
-    },
+function refusalText({ cause }: AccessRecord, isSecurity: boolean): string {
+  if (isSecurity) return `refused: ${cause ?? 'not told why'}`;
+  return 'refused: not released under the consent of the patient, or the scopes of the token';
+}
+
+/** The profile that the event keeps to: of one patient, with the sender's address, and one object or query. */
+function profileOf(record: AccessRecord, { action, profile }: EventCodes): string | undefined {
+  const { outcome, patients, entities, query, address } = record;
+  const isWhole = action === 'E' ? query !== undefined : entities.length === 1;
+  const fits = outcome === 'permit' && patients.length === 1 && isWhole && address !== undefined && address !== '';
+  return fits && profile !== undefined ? `${balp}/StructureDefinition/IHE.BasicAudit.${profile}` : undefined;
+}
+
+function patientsOf({ patients }: AccessRecord): object[] {
+  return patients.map((id) => ({
+    what: { reference: `Patient/${id}` },
+    type: { system: entityType, code: '1', display: 'Person' },
+    role: { system: objectRole, code: '1', display: 'Patient' },
+  }));
+}
+
+/** What left, or was asked for. Of a search its query is the system object, so results are named by their type. */
+function objectsOf({ entities, patients }: AccessRecord, { action }: EventCodes): object[] {
+  return entities
+    .filter((entity) => !patients.includes(/^Patient\/([^/]+)$/.exec(entity)?.[1] ?? ''))
+    .map((entity) => ({
+      what: { reference: entity },
+      type: action === 'E' ? { system: resourceTypes, code: entity.split('/', 1)[0] } : systemObject,
+      role: { system: objectRole, code: '4', display: 'Domain Resource' },
+    }));
+}
+
+function queryOf({ query, interaction }: AccessRecord, { action }: EventCodes, { baseUrl }: Place): object[] {
+  if (query === undefined || action !== 'E') return [];
+  const text = isSecurityEvent(interaction) ? query : `${baseUrl}/${query}`;
+  const role = { system: objectRole, code: '24', display: 'Query' };
+  return [{ type: systemObject, role, query: Buffer.from(text).toString('base64') }];
+}
+
+/** The request by its id, with what no other element has room for. */
+function requestOf({ requestId, outcome, block, reason, query }: AccessRecord, { action }: EventCodes): object {
+  const details: readonly (readonly [type: string, value: string | undefined])[] = [
+    ['urn:mooring:access-outcome', outcome],
+    ['urn:mooring:block', block === undefined ? undefined : String(block)],
+    ['urn:mooring:reason', reason],
+    ['urn:mooring:query', action === 'E' ? undefined : query],
   ];
+  return {
+    what: { identifier: { value: requestId } },
+    type: { system: `${balp}/CodeSystem/BasicAuditEntityType`, code: 'XrequestId' },
+    detail: details.flatMap(([type, valueString]) => (valueString === undefined ? [] : [{ type, valueString }])),
+  };
 }

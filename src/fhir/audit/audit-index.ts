@@ -14,6 +14,8 @@ export interface Wanted {
   /** One of these resources, `Type/id`. */
   readonly entities?: readonly string[];
   readonly outcome?: AccessRecord['outcome'];
+  /** What kind of event it is, by the interaction alone. */
+  isKind?(interaction: string): boolean;
   /** Milliseconds since 1970, [from, until). */
   readonly from?: number;
   readonly until?: number;
@@ -27,6 +29,8 @@ interface Part {
   readonly count: number;
   readonly earliest: number;
   readonly latest: number;
+  /** Which there are: few, whatever the number of records. */
+  readonly interactions: ReadonlySet<string>;
   readonly filter: Uint8Array;
 }
 
@@ -82,7 +86,9 @@ export class AuditIndex {
 function partOf(first: number, records: readonly AccessRecord[]): Part {
   const filter = new Uint8Array(filterBits / 8);
   let [earliest, latest] = [Infinity, -Infinity];
-  for (const { time, actor, patients, entities } of records) {
+  const interactions = new Set<string>();
+  for (const { time, actor, patients, entities, interaction } of records) {
+    interactions.add(interaction);
     earliest = Math.min(earliest, time);
     latest = Math.max(latest, time);
     for (const key of [
@@ -93,12 +99,13 @@ function partOf(first: number, records: readonly AccessRecord[]): Part {
       for (const bit of bitsOf(key)) filter[bit >> 3] |= 1 << (bit & 7);
     }
   }
-  return { first, count: records.length, earliest, latest, filter };
+  return { first, count: records.length, earliest, latest, interactions, filter };
 }
 
-function mayHold(part: Part, { patients, actors, entities, from, until }: Wanted): boolean {
+function mayHold(part: Part, { patients, actors, entities, from, until, isKind }: Wanted): boolean {
   if (from !== undefined && part.latest < from) return false;
   if (until !== undefined && part.earliest >= until) return false;
+  if (isKind !== undefined && ![...part.interactions].some((interaction) => isKind(interaction))) return false;
   const has = (key: string) => bitsOf(key).every((bit) => ((part.filter[bit >> 3] as number) & (1 << (bit & 7))) !== 0);
   return (
     (patients === undefined || patients.some((id) => has(`p|${id}`))) &&
@@ -107,9 +114,11 @@ function mayHold(part: Part, { patients, actors, entities, from, until }: Wanted
   );
 }
 
-function isWanted(record: AccessRecord, { patients, actors, entities, outcome, from, until }: Wanted): boolean {
+function isWanted(record: AccessRecord, wanted: Wanted): boolean {
+  const { patients, actors, entities, outcome, from, until, isKind } = wanted;
   return (
     (outcome === undefined || record.outcome === outcome) &&
+    (isKind === undefined || isKind(record.interaction)) &&
     (from === undefined || record.time >= from) &&
     (until === undefined || record.time < until) &&
     (patients === undefined || patients.some((id) => record.patients.includes(id))) &&

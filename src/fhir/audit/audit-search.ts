@@ -14,7 +14,8 @@ import { matchesPlan } from '../search/matches-plan.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { auditEventId, auditEventOf } from './audit-event.js';
-import type { AuditIndex, Wanted } from './audit-index.js';
+import type { AuditIndex } from './audit-index.js';
+import { wantedBy } from './wanted.js';
 
 export type AuditServices = Pick<
   FhirServices,
@@ -55,7 +56,8 @@ export async function* auditEvents(
   before: number,
 ): AsyncGenerator<{ number: number; resource: Resource }> {
   if (audience.kind === 'none') return;
-  const wanted = wantedBy(query.applied);
+  const wanted = wantedBy(query.applied, services.config.organization);
+  if (wanted === undefined) return;
   const narrowed = audience.kind === 'all' ? wanted : { ...wanted, patients: [audience.id] };
   if (wanted.patients !== undefined && audience.kind === 'patient' && !wanted.patients.includes(audience.id)) return;
   for await (const { number, record } of services.audit.newest(before, narrowed)) {
@@ -87,29 +89,6 @@ async function isOf({ catalog, names, opened }: AuditServices, patient: string, 
   if (version === undefined) return entity === `Patient/${patient}`;
   const row = await catalog.version(names.resource(type, id), Number(version));
   return row !== undefined && opened.header(row).attributes.patients.includes(patient);
-}
-
-/** Conditions that need no AuditEvent to be made; the others are checked on it. */
-function wantedBy(applied: SearchQuery['applied']): Wanted {
-  const wanted: { -readonly [K in keyof Wanted]: Wanted[K] } = {};
-  for (const [name, value] of applied) {
-    if (value.includes('\\') || value === '') continue;
-    const values = value.split(',');
-    const ids = values.map((one) => one.replace(/^.*\/Patient\/|^Patient\//, ''));
-    if (name === 'patient' && ids.every((id) => /^[A-Za-z0-9\-.]{1,64}$/.test(id))) wanted.patients = ids;
-    if (name === 'entity' && values.every((one) => /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(one))) {
-      wanted.entities = values;
-    }
-    if (name === 'outcome' && value === '0') wanted.outcome = 'permit';
-    if (name === 'outcome' && value === '4') wanted.outcome = 'deny';
-    const [, prefix, instant] = /^(ge|gt|lt|le)(\d{4}-\d{2}-\d{2}T.*(?:Z|[+-]\d{2}:\d{2}))$/.exec(value) ?? [];
-    const time = instant === undefined || name !== 'date' ? Number.NaN : Date.parse(instant);
-    if (Number.isNaN(time)) continue;
-    // A second wider than asked for: the AuditEvent decides.
-    if (prefix === 'ge' || prefix === 'gt') wanted.from = Math.max(wanted.from ?? -Infinity, time - 1_000);
-    else wanted.until = Math.min(wanted.until ?? Infinity, time + 1_001);
-  }
-  return wanted;
 }
 
 /** @throws FhirError 405: what happened is not written, changed or deleted by anybody. */

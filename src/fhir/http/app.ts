@@ -8,7 +8,10 @@ import express, { type Express } from 'express';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseJson } from '../../base/json.js';
 import { FhirError } from '../../base/outcome.js';
+import { senderOf } from '../../base/sender.js';
 import type { Resource } from '../../base/resource.js';
+import type { Principal } from '../../consent/gate.js';
+import { recordRefused } from '../audit/refused-logins.js';
 import { writeXml } from '../format/xml-writer.js';
 import { graphQlErrors } from '../graphql/errors.js';
 import type { Context, FhirResponse } from '../request.js';
@@ -43,7 +46,8 @@ export function createFhirHandler(services: FhirServices) {
     response.setHeader('X-Request-Id', requestId);
     response.setHeader('Cache-Control', 'private, no-cache');
     response.setHeader('Vary', 'Accept, Accept-Encoding, Authorization, Origin');
-    allowOrigin(request, response, services.config.allowedOrigins);
+    const { origin } = request.headers;
+    if (origin !== undefined) await allowOrigin(response, origin, isDiscovery(request), services);
     if (isPreflight(request)) return answerPreflight(response);
     let presentation: Presentation = { format: 'json', pretty: false, toXml };
     try {
@@ -63,8 +67,16 @@ export function createFhirHandler(services: FhirServices) {
     if (url.path.length === 1 && url.path[0] === 'metadata') {
       return handle.metadata(await readRequest(request, url, services), requestId, baseUrlOf(request, services));
     }
-    const verified = services.authenticate(credentialsOf(request));
-    const principal = withPurpose(verified instanceof Promise ? await verified : verified, request);
+    const address = senderOf(request, services.config.isBehindProxy === true);
+    let verified: Principal;
+    try {
+      const found = services.authenticate(credentialsOf(request));
+      verified = found instanceof Promise ? await found : found;
+    } catch (error) {
+      await recordRefused(services, error, { address, requestId, path: url.path });
+      throw error;
+    }
+    const principal = withPurpose(verified, request);
     const breakGlassReason = breakGlassReasonOf(request);
     const fhirRequest = await readRequest(request, url, services);
     // What any server has acknowledged before this request came is part of its state.
@@ -74,6 +86,7 @@ export function createFhirHandler(services: FhirServices) {
       principal,
       requestId,
       baseUrl: baseUrlOf(request, services),
+      address,
       ...(breakGlassReason === undefined ? {} : { breakGlassReason }),
       ...(wait === undefined ? {} : { waitForAnchorMs: Math.min(wait, longestWaitSeconds) * 1000 }),
     };
@@ -100,6 +113,11 @@ export function createFhirHandler(services: FhirServices) {
     const content = isGraphQl(request) ? graphQlErrors(outcome) : { resource: outcome };
     await respond(request, response, { status, headers, ...content }, presentation);
   }
+}
+
+/** Any page may ask what this server is. */
+function isDiscovery({ url = '' }: IncomingMessage): boolean {
+  return /^\/metadata(?:\?|$)/.test(url);
 }
 
 function isGraphQl({ url = '' }: IncomingMessage): boolean {

@@ -7,10 +7,25 @@ const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const headers =
   'Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id';
 
-/** Lets the page that asks read the answer, when its origin is one of `origins` (`*`: any). */
-export function allowOrigin(request: IncomingMessage, response: ServerResponse, origins: readonly string[]): void {
-  const { origin } = request.headers;
-  if (origin === undefined || !(origins.includes('*') || origins.includes(origin))) return;
+export interface Origins {
+  readonly config: { readonly allowedOrigins: readonly string[] };
+  /** Whether a page of this origin is an app that is registered here; absent: apps are registered elsewhere. */
+  isAppOrigin?(origin: string): Promise<boolean>;
+}
+
+/**
+ * Lets the page that asks read the answer: any page that of a public endpoint (discovery), a page of a registered app or of an origin that the
+ * operator named (`*`: any) every answer. A token is needed all the same.
+ */
+export async function allowOrigin(
+  response: ServerResponse,
+  origin: string,
+  isPublic: boolean,
+  origins: Origins,
+): Promise<void> {
+  const { allowedOrigins } = origins.config;
+  const isNamed = isPublic || allowedOrigins.includes('*') || allowedOrigins.includes(origin);
+  if (!isNamed && (await origins.isAppOrigin?.(origin)) !== true) return;
   response.setHeader('Access-Control-Allow-Origin', origin);
   response.setHeader('Access-Control-Expose-Headers', exposed);
 }

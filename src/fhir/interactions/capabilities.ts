@@ -42,7 +42,7 @@ const typeLevel: readonly InteractionCode[] = [
 ];
 
 async function statement(services: FhirServices, baseUrl: string): Promise<Resource> {
-  const { config, definitions, operations, clock } = services;
+  const { config, definitions, operations, clock, isAppOrigin } = services;
   const offered = new Set(routes.map(({ code }) => code));
   const slices = new Slices();
   const types = [...definitions.resourceTypes].sort();
@@ -81,7 +81,7 @@ async function statement(services: FhirServices, baseUrl: string): Promise<Resou
       {
         mode: 'server',
         security: {
-          cors: config.allowedOrigins.length > 0,
+          cors: config.allowedOrigins.length > 0 || isAppOrigin !== undefined,
           service: [
             {
               coding: [

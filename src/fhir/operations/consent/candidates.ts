@@ -21,7 +21,7 @@ export async function candidatesFor(
   const found = new Set([...held.flatMap(({ policy }) => actorsIn(policy)), ...authors]);
   let looked = 0;
   for await (const { record } of audit?.newest(accessLog.head().count, { patients: [patientId] }) ?? []) {
-    found.add(record.actor);
+    if (!record.interaction.startsWith('auth:')) found.add(record.actor);
     looked += 1;
     if (looked >= mostAccesses) break;
   }
