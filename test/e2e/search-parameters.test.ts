@@ -227,6 +227,28 @@ describe('$expunge', () => {
     assert.equal((await server.get('Patient/gone')).headers.get('etag'), 'W/"1"');
   });
 
+  it('never deletes the history of a Consent, whatever is asked; beside it everything else goes', async () => {
+    await written('owner', 2);
+    const consent = {
+      resourceType: 'Consent',
+      id: 'kept',
+      status: 'active',
+      scope: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/consentscope', code: 'patient-privacy' }] },
+      category: [{ coding: [{ system: 'http://loinc.org', code: '59284-0' }] }],
+      patient: { reference: 'Patient/owner' },
+      policyRule: { coding: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'OPTIN' }] },
+    };
+    assert.equal((await server.put('Consent/kept', consent)).status, 201);
+    assert.equal((await server.put('Consent/kept', { ...consent, status: 'inactive' })).status, 200);
+    for (const url of ['Consent/kept/$expunge', 'Consent/kept/_history/1/$expunge', 'Consent/$expunge']) {
+      const refused = await server.post(url, body('expungePreviousVersions', 'expungeDeletedResources'));
+      assert.deepEqual([refused.status, firstIssue(refused).code], [422, 'business-rule'], url);
+    }
+    const all = await server.post('$expunge', body('expungePreviousVersions', 'expungeDeletedResources'));
+    assert.equal(all.body.parameter[0].valueInteger, 1, 'of the patient alone');
+    assert.equal((await server.get('Consent/kept/_history/1')).body.status, 'active');
+  });
+
   it('works on one version, on a type and on all, up to a limit', async () => {
     await written('one', 3);
     assert.equal((await server.post('Patient/one/_history/3/$expunge', body())).status, 409);

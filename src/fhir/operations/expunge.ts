@@ -2,13 +2,14 @@
  * `$expunge`: destroys deleted resources and superseded versions for good, cryptographically (commit/erase.ts): keys, salts, blocks, terms.
  *
  * As HAPI defines it: at system, type, instance and version level, with expungeDeletedResources, expungePreviousVersions and limit. For the
- * operator alone. Whole patients are erased by `$erase`.
+ * operator alone. Whole patients are erased by `$erase`. Of Consents nothing goes: what somebody permitted, and when, is what every release stands on.
  */
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { HistoryRequest, VersionRow } from '../../commit/catalog.js';
 import { erase, type ErasureServices } from '../../commit/erase.js';
 import type { Principal } from '../../consent/gate.js';
+import { rolesOf } from '../../smart/roles.js';
 import { grantFor } from '../../smart/scopes.js';
 import { recordAccess } from '../access-record.js';
 import { instanceOf, type PathParameters } from '../interactions/interaction.js';
@@ -22,6 +23,14 @@ import type { Operation } from './operation.js';
 const usualLimit = 1_000;
 const greatestLimit = 10_000;
 const pageSize = 500;
+
+/** The type whose history is never deleted. */
+const kept = 'Consent';
+
+function keepsHistory() {
+  const diagnostics = 'The history of a Consent is never deleted. It goes only with its patient, by Patient/id/$erase.';
+  return fhirError(422, 'business-rule', diagnostics);
+}
 
 interface Wanted {
   readonly deleted: boolean;
@@ -37,6 +46,7 @@ export function expungeOperation(parts: ErasureServices): Operation {
     isSafe: false,
     async run(services, request, context, place) {
       requireOperator(services, context.principal);
+      if (place.type === kept) throw keepsHistory();
       const wanted = wantedOf(Input.of(request.query, request.body), place);
       const choose = async () => ({ rows: await chosen(services, place, wanted), compartments: [], states: [] });
       const { rows } = await choose();
@@ -54,10 +64,10 @@ export function expungeOperation(parts: ErasureServices): Operation {
   };
 }
 
-/** @throws FhirError 403 for all but this server's own organisation with `system/*.d`. */
+/** @throws FhirError 403 for all but operators with `system/*.d` (or `user/*.d`). */
 function requireOperator({ config }: Pick<FhirServices, 'config'>, principal: Principal): void {
   const grant = grantFor(principal.scopes, principal.patient, '*', 'd');
-  if (principal.actor === config.organization && grant.kind === 'all') return;
+  if (rolesOf(principal, config.organization).includes('operator') && grant.kind === 'all') return;
   throw fhirError(403, 'forbidden', 'What is deleted is expunged by the operator (system/*.d) alone.');
 }
 
@@ -105,7 +115,7 @@ async function oneVersion({ catalog, names }: FhirServices, place: PathParameter
 }
 
 async function scan(
-  { catalog }: FhirServices,
+  { catalog, opened }: FhirServices,
   scope: Pick<HistoryRequest, 'resource' | 'type'>,
   { deleted, previous, limit }: Wanted,
 ): Promise<VersionRow[]> {
@@ -121,6 +131,7 @@ async function scan(
       limit: pageSize,
     });
     for (const row of page) {
+      if (opened.header(row).resourceType === kept) continue;
       const current = await catalog.current(row.resource, asOf);
       const isCurrent = current?.leafIndex === row.leafIndex;
       if (isCurrent ? deleted && row.isDeleted : previous || (deleted && current?.isDeleted === true)) rows.push(row);
