@@ -28,9 +28,22 @@ const permissionNames: Record<Permission, string> = {
 };
 
 /** What role and scopes together leave open. */
-function grantOf({ role, scopes, patient }: Principal, resourceType: string, permission: Permission): Grant {
+function grantOf(principal: Principal, resourceType: string, permission: Permission): Grant {
+  const { role, scopes, patient } = principal;
   if (role?.may(permission, resourceType) === false) return nothing;
-  return grantFor(scopes, patient, resourceType, permission);
+  const grant = grantFor(scopes, patient, resourceType, permission);
+  return permission === 'r' && grant.kind !== 'all' ? withSelf(grant, principal, resourceType) : grant;
+}
+
+/**
+ * The scope `fhirUser` lets an app read who its user is, whatever else it may.
+ * Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-identity-data
+ */
+function withSelf(grant: Exclude<Grant, { kind: 'all' }>, { scopes, actor }: Principal, resourceType: string): Grant {
+  const [type, id] = actor.split('/');
+  if (type !== resourceType || !scopes.includes('fhirUser')) return grant;
+  const others = grant.kind === 'some' ? grant.alternatives : [];
+  return { kind: 'some', alternatives: [...others, { patientOnly: false, filter: `_id=${id}` }] };
 }
 
 const nothing: Grant = { kind: 'none' };
