@@ -49,6 +49,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const read = new EnvReader(env, problems);
   const dataDir = path.resolve(read.text('DATA_DIR', './data'));
   const keysDir = path.resolve(read.text('KEYS_DIR', path.join(dataDir, 'keys')));
+  const catalog = catalogConfig(read, dataDir);
   const config: Config = {
     host: read.text('HOST', '127.0.0.1'),
     port: read.integer('PORT', 8080, 0, 65_535),
@@ -60,14 +61,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       /^Organization\/[A-Za-z0-9\-.]{1,64}$/,
       'Organization/<id>',
     ),
-    catalog: catalogConfig(read, dataDir),
+    catalog,
     blocks: blocksConfig(read, dataDir),
     keysDir,
     chain: chainConfig(read, dataDir),
     anchoring: anchoringConfig(read),
     consent: consentConfig(read),
     fhir: fhirSettings(read),
-    smart: smartConfig(read, dataDir),
+    smart: smartConfig(read, dataDir, catalog),
     serving: servingConfig(read),
     keyRing: keyRingConfig(read, keysDir),
     logLevel: read.choice('LOG_LEVEL', 'info', ['silent', 'error', 'info']),

@@ -139,7 +139,7 @@ function passwordProblems(password: string): string[] {
 
 async function withAccounts(config: Config, work: (accounts: Accounts) => Promise<number>): Promise<number> {
   const keyRing = await openConfiguredRing(config);
-  const store = openSealedStore(config, keyRing);
+  const store = await openSealedStore(config, keyRing);
   try {
     return await work(new Accounts(store, systemClock));
   } finally {

@@ -144,7 +144,7 @@ async function token(store: SealedStore, hours: string): Promise<number> {
 
 async function withStore(config: Config, work: (store: SealedStore) => Promise<number>): Promise<number> {
   const keyRing = await openConfiguredRing(config);
-  const store = openSealedStore(config, keyRing);
+  const store = await openSealedStore(config, keyRing);
   try {
     return await work(store);
   } finally {

@@ -9,6 +9,7 @@ const plainErrors = new Set([
   'KeyUnavailable',
   'BlockStoreUnavailable',
   'CatalogUnavailable',
+  'SmartStoreUnavailable',
   'CommandRefused',
   'ChainUnavailable',
   'WrongChain',

@@ -24,6 +24,7 @@ const portErrors: Record<string, { status: number; code: IssueCode; diagnostics:
     code: 'transient',
     diagnostics: 'The consent contract cannot be asked, so nothing is released.',
   },
+  SmartStoreUnavailable: { status: 503, code: 'transient', diagnostics: 'The store of tokens cannot be reached.' },
   AccessLogUnavailable: {
     status: 503,
     code: 'transient',

@@ -6,9 +6,9 @@
  */
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../base/clock.js';
-import { FhirError } from '../base/outcome.js';
 import type { TokenSource } from './authenticator.js';
 import { badToken } from './challenges.js';
+import { askedAgainMs, introspect, issuerUnavailable, type IntrospectionOptions } from './introspection.js';
 import { principalOf, type PrincipalClaims } from './principal-claims.js';
 import { RememberedTokens } from './remembered-tokens.js';
 import { isRole } from './roles.js';
@@ -44,6 +44,8 @@ export interface OutsideIssuerOptions {
   readonly identifiers: readonly (readonly [claim: string, system: string])[];
   /** What tokens may do that name no clinical scope; absent: nothing. */
   readonly defaultScope?: string;
+  /** Tokens are asked about at the issuer, and may be opaque; absent: a signature and a time are enough. */
+  readonly introspection?: IntrospectionOptions;
   /** The one Patient or Practitioner with this identifier, as a reference; undefined when there is none, or more than one. */
   findPerson(system: string, value: string): Promise<string | undefined>;
   /** FHIR base URL: absolute references to it become relative. */
@@ -63,9 +65,13 @@ export class OutsideIssuer {
   private keys: JWTVerifyGetKey | undefined;
 
   readonly tokens: TokenSource;
+  /** Present when tokens are asked about: those that only the issuer can read. */
+  readonly opaque?: TokenSource;
 
   constructor(private readonly options: OutsideIssuerOptions) {
     this.tokens = new RememberedTokens(options.clock, (token) => this.check(token));
+    if (options.introspection !== undefined)
+      this.opaque = new RememberedTokens(options.clock, (token) => this.checkOpaque(token));
   }
 
   /** @throws FhirError 503 while the issuer cannot be asked. */
@@ -92,16 +98,41 @@ export class OutsideIssuer {
         requiredClaims: ['exp', 'sub'],
         currentDate: new Date(clock.now()),
       });
-      const { cnf } = payload as { cnf?: { jkt?: unknown } };
-      return {
-        principal: principalOf(await this.mapped(payload)),
-        expiresAt: Math.min(expiryOf(payload), clock.now() + rememberedMs),
-        ...(typeof cnf?.jkt === 'string' ? { boundTo: cnf.jkt } : {}),
-      };
+      if (this.options.introspection !== undefined) await this.ask(token);
+      return await this.checked(payload);
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout || isUnreachable(error)) throw unavailable();
+      if (error instanceof errors.JWKSTimeout || isUnreachable(error)) throw issuerUnavailable();
       throw refusalOf(error);
     }
+  }
+
+  /** A token without a form of its own: what the issuer says of it is all there is, so that has to name us. */
+  private async checkOpaque(token: string) {
+    const { url, audience } = this.options;
+    const said = await this.ask(token);
+    if (said.iss !== undefined && said.iss.replace(/\/$/, '') !== url) throw badToken('the token is of another issuer');
+    if (![said.aud].flat().includes(audience)) throw badToken('the token\'s "aud" is not as expected here');
+    return this.checked(said);
+  }
+
+  private async ask(token: string): Promise<JWTPayload> {
+    const { introspection } = this.options;
+    const { introspection_endpoint: endpoint } = await this.metadata();
+    if (introspection === undefined || typeof endpoint !== 'string') throw issuerUnavailable();
+    return introspect(endpoint, introspection, token);
+  }
+
+  private async checked(payload: JWTPayload) {
+    const { clock, introspection } = this.options;
+    const { cnf } = payload as { cnf?: { jkt?: unknown } };
+    const holdsMs = introspection === undefined ? rememberedMs : askedAgainMs;
+    const expiry = payload.exp === undefined ? Infinity : expiryOf(payload);
+    if (expiry <= clock.now()) throw badToken('the token has expired', 'expired');
+    return {
+      principal: principalOf(await this.mapped(payload)),
+      expiresAt: Math.min(expiry, clock.now() + holdsMs),
+      ...(typeof cnf?.jkt === 'string' ? { boundTo: cnf.jkt } : {}),
+    };
   }
 
   /** The token's claims under our names. */
@@ -156,7 +187,7 @@ async function discover({ url, jwksUrl }: OutsideIssuerOptions): Promise<IssuerM
     if (found.issuer.replace(/\/$/, '') !== url) throw badToken('the issuer calls itself by another name');
     return found;
   }
-  throw unavailable();
+  throw issuerUnavailable();
 }
 
 /** RFC 8414, 3.1: the well-known part comes before the path. */
@@ -173,7 +204,7 @@ async function fetchJson(url: string): Promise<IssuerMetadata | undefined> {
     const isWhole = typeof body.issuer === 'string' && typeof body.jwks_uri === 'string';
     return isWhole ? (body as IssuerMetadata) : undefined;
   } catch {
-    throw unavailable();
+    throw issuerUnavailable();
   }
 }
 
@@ -183,11 +214,6 @@ function isUnreachable(error: unknown): boolean {
     (error instanceof TypeError && error.message === 'fetch failed') ||
     (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC')
   );
-}
-
-function unavailable(): FhirError {
-  const diagnostics = 'The issuer of tokens cannot be asked.';
-  return new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics }], { 'Retry-After': '5' });
 }
 
 /** @param place names separated by dots, or a name that has dots itself. */

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import type { LaunchDesk } from '../fhir/operations/launch-context.js';
 import { coreFolder } from '../fhir/validation/core-facts.js';
 import { Accounts } from '../smart/accounts/accounts.js';
+import { AppOrigins } from '../smart/app-origins.js';
 import { Authenticator, type TokenSource } from '../smart/authenticator.js';
 import type { ProofServices } from '../smart/dpop.js';
 import { OpaqueTokens } from '../smart/opaque-tokens.js';
@@ -13,6 +14,7 @@ import { LaunchContexts } from '../smart/launch-contexts.js';
 import { OutsideIssuer } from '../smart/outside-issuer.js';
 import { RoleMatrix, RoleMatrixError, type RoleMatrixFile } from '../smart/role-matrix.js';
 import { SealedStore } from '../smart/store/sealed-store.js';
+import type { SmartStore } from '../smart/store/smart-store.js';
 import { openSqliteSmartStore } from '../smart/store/sqlite-smart-store.js';
 import { localIssuer, type TokenIssuer } from '../smart/token-issuer.js';
 import { localTokens } from '../smart/token-verifier.js';
@@ -36,6 +38,8 @@ export interface Smart {
   readonly store: SealedStore;
   /** Present when another authorization server issues the tokens. */
   readonly outside?: OutsideIssuer;
+  /** Present when apps are registered here. */
+  readonly appOrigins?: AppOrigins;
   /** Destroys what is kept of a patient who was erased: her account, and what apps were allowed about her. */
   forgetPatient(patientId: string): Promise<void>;
   close(): Promise<void>;
@@ -48,7 +52,7 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
   const { config, baseUrl, clock, keyRing, issuer } = parts;
   const { smart, organization } = config;
   const matrix = readRoleMatrix(smart.roleMatrixFile);
-  const store = openSealedStore(config, keyRing, parts.between);
+  const store = await openSealedStore(config, keyRing, parts.between);
   const byIssuer = new Map<string, TokenSource>();
   if (smart.localTokens) byIssuer.set(localIssuer, await localTokens(issuer.publicJwk, clock));
   const outside = smart.issuer.kind === 'outside' ? outsideIssuer(smart.issuer, parts) : undefined;
@@ -61,6 +65,7 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
     organization,
     byIssuer,
     ...(isBuiltIn ? { opaque: new OpaqueTokens(store, baseUrl, clock) } : {}),
+    ...(outside?.opaque === undefined ? {} : { opaque: outside.opaque }),
     proofs: proofServices(store, smart.requiresNonce, keyRing, clock),
     baseUrls: namesOf(baseUrl),
   });
@@ -69,6 +74,7 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
     authenticator,
     store,
     ...(outside === undefined ? {} : { outside }),
+    ...(isBuiltIn ? { appOrigins: new AppOrigins(store, clock) } : {}),
     async forgetPatient(patientId) {
       await new LaunchContexts(store, clock).endGrantsOf(patientId);
       await new Accounts(store, clock).forgetPatient(patientId);
@@ -81,13 +87,20 @@ export async function openSmart(parts: SmartParts): Promise<Smart> {
 }
 
 /** The store of the authorization server: the command line opens it beside a running server. */
-export function openSealedStore(
-  { smart }: Pick<Config, 'smart'>,
+export async function openSealedStore(
+  { smart: { store } }: Pick<Config, 'smart'>,
   keyRing: Pick<KeyRing, 'derive'>,
   between: PortsBetween = {},
-): SealedStore {
-  const store = openSqliteSmartStore(smart.store.file);
-  return new SealedStore(between.smartStore?.(store) ?? store, keyRing);
+): Promise<SealedStore> {
+  const opened = await openSmartStore(store);
+  return new SealedStore(between.smartStore?.(opened) ?? opened, keyRing);
+}
+
+/** The driver of MongoDB is loaded only where it is used. @throws SmartStoreUnavailable */
+export async function openSmartStore(store: Config['smart']['store']): Promise<SmartStore> {
+  if (store.kind === 'sqlite') return openSqliteSmartStore(store.file);
+  const { openMongoSmartStore } = await import('../smart/store/mongo-smart-store.js');
+  return openMongoSmartStore(store);
 }
 
 function outsideIssuer(

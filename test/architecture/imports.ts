@@ -26,7 +26,7 @@ export const allowedImports: Record<string, readonly string[]> = {
 export const adapters: readonly RegExp[] = [
   /^commit\/(sqlite|mongo)\//,
   /^commit\/file-access-log\.ts$/,
-  /^smart\/store\/sqlite-/,
+  /^smart\/store\/(sqlite|mongo)-/,
   /^vault\/file-key-ring\.ts$/,
   /^ipfs\/(local|kubo)-/,
   /^chain\/(ethers-chain|embedded-anvil)\.ts$/,

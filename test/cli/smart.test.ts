@@ -25,7 +25,7 @@ describe('mooring account and mooring app', () => {
     globalThis.console.error = () => undefined;
     writeFileSync(secret, 'a long enough password\nanother line\n');
     writeFileSync(keys, JSON.stringify({ keys: [] }));
-    store = openSealedStore(testConfig(folder), await openKeyRing(path.join(folder, 'keys', 'key-ring.json')));
+    store = await openSealedStore(testConfig(folder), await openKeyRing(path.join(folder, 'keys', 'key-ring.json')));
   });
   after(async () => {
     globalThis.console.error = quiet;

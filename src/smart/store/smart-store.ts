@@ -28,6 +28,11 @@ export interface StoredEntry {
 /** Answers that are at hand are given at once, so that hot paths need not wait. */
 export type Sooner<T> = T | Promise<T>;
 
+/** The store cannot be asked: nobody is let in, and nobody is refused for it. */
+export class SmartStoreUnavailable extends Error {
+  override readonly name = 'SmartStoreUnavailable';
+}
+
 export interface SmartStore {
   /** Adds or replaces. */
   put(kind: Kind, entry: StoredEntry): Promise<void>;

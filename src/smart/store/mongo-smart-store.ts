@@ -1,0 +1,208 @@
+/**
+ * SmartStore on MongoDB (or a server that speaks its wire protocol): several servers behind one name share accounts, grants and tokens.
+ *
+ * One document an entry; `_id` is kind and name, so that of two servers that add one wins. Nothing needs a transaction: what must be atomic is one
+ * insert, or one update of one document. Reads are of the primary and of what a majority has: what one server revoked, no other takes for valid.
+ */
+import { Binary, MongoClient, MongoServerError, type Collection, type Filter, type IndexDescription } from 'mongodb';
+import { SmartStoreUnavailable, type Kind, type SmartStore, type StoredEntry } from './smart-store.js';
+
+export interface MongoSmartStoreOptions {
+  readonly url: string;
+  /** Where the URL names none; default `mooring`. */
+  readonly database?: string;
+  /** Bound on finding a server, and on one answer; default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+interface EntryDocument {
+  /** `kind/key` */
+  readonly _id: string;
+  readonly kind: Kind;
+  readonly sealed: Binary;
+  /** Milliseconds since 1970. */
+  readonly expires?: number;
+  readonly group?: string;
+  /** `kind/alias` */
+  readonly alias?: string;
+  readonly consumed?: number;
+}
+
+const duplicateKey = 11_000;
+const ascending = 1;
+const indexes: IndexDescription[] = [
+  { key: { kind: ascending }, name: 'kind' },
+  { key: { alias: ascending }, name: 'alias' },
+  { key: { group: ascending }, name: 'group' },
+  { key: { expires: ascending }, name: 'expires' },
+];
+
+/** Connects, and declares the indexes. @throws SmartStoreUnavailable */
+export async function openMongoSmartStore({
+  url,
+  database,
+  timeoutMs = 5_000,
+}: MongoSmartStoreOptions): Promise<SmartStore> {
+  const client = new MongoClient(url, {
+    serverSelectionTimeoutMS: timeoutMs,
+    connectTimeoutMS: timeoutMs,
+    socketTimeoutMS: timeoutMs,
+    maxPoolSize: 16,
+    readPreference: 'primary',
+    readConcern: { level: 'majority' },
+    writeConcern: { w: 'majority', journal: true },
+    promoteBuffers: true,
+  });
+  try {
+    return await guarded(async () => {
+      await client.connect();
+      const named = client.db();
+      const db = client.db(database ?? (named.databaseName === 'test' ? 'mooring' : named.databaseName));
+      const entries = db.collection<EntryDocument>('smart');
+      await declareIndexes(entries);
+      return new MongoSmartStore(client, entries);
+    });
+  } catch (error) {
+    await client.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Servers that start together declare the same ones; some engines answer the second with an error. Declaring again is harmless. */
+async function declareIndexes(entries: Collection<EntryDocument>, attempts = 5): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await entries.createIndexes(indexes);
+      return;
+    } catch (error) {
+      if (attempt === attempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200 * attempt));
+    }
+  }
+}
+
+class MongoSmartStore implements SmartStore {
+  constructor(
+    private readonly client: MongoClient,
+    private readonly entries: Collection<EntryDocument>,
+  ) {}
+
+  async put(kind: Kind, entry: StoredEntry): Promise<void> {
+    const document = documentOf(kind, entry);
+    await guarded(async () => {
+      try {
+        await this.entries.replaceOne({ _id: document._id }, document, { upsert: true });
+      } catch (error) {
+        // Another server added it between the look and the insert: now it is there to be replaced.
+        if (!isDuplicate(error)) throw error;
+        await this.entries.replaceOne({ _id: document._id }, document, { upsert: true });
+      }
+    });
+  }
+
+  async putNew(kind: Kind, entry: StoredEntry, now: number): Promise<boolean> {
+    const document = documentOf(kind, entry);
+    return guarded(async () => {
+      if (await this.inserts(document)) return true;
+      // What has expired makes room; whoever removes it first, one insert wins.
+      await this.entries.deleteOne({ _id: document._id, expires: { $lte: now } });
+      return this.inserts(document);
+    });
+  }
+
+  get(kind: Kind, key: string): Promise<StoredEntry | undefined> {
+    return this.one({ _id: idOf(kind, key) });
+  }
+
+  getByAlias(kind: Kind, alias: string): Promise<StoredEntry | undefined> {
+    return this.one({ alias: idOf(kind, alias) });
+  }
+
+  consume(kind: Kind, key: string, now: number): Promise<boolean> {
+    return guarded(async () => {
+      const filter = { _id: idOf(kind, key), consumed: { $exists: false } };
+      const { modifiedCount } = await this.entries.updateOne(filter, { $set: { consumed: now } });
+      return modifiedCount === 1;
+    });
+  }
+
+  async remove(kind: Kind, key: string): Promise<void> {
+    await guarded(() => this.entries.deleteOne({ _id: idOf(kind, key) }));
+  }
+
+  async removeGroup(group: string): Promise<void> {
+    await guarded(() => this.entries.deleteMany({ group }));
+  }
+
+  list(kind: Kind): Promise<StoredEntry[]> {
+    return guarded(async () => (await this.entries.find({ kind }).sort({ _id: 1 }).toArray()).map(entryOf));
+  }
+
+  async removeExpired(now: number): Promise<void> {
+    await guarded(() => this.entries.deleteMany({ expires: { $lte: now } }));
+  }
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  private one(filter: Filter<EntryDocument>): Promise<StoredEntry | undefined> {
+    return guarded(async () => {
+      const found = await this.entries.findOne(filter);
+      return found === null ? undefined : entryOf(found);
+    });
+  }
+
+  private async inserts(document: EntryDocument): Promise<boolean> {
+    try {
+      await this.entries.insertOne(document);
+      return true;
+    } catch (error) {
+      if (isDuplicate(error)) return false;
+      throw error;
+    }
+  }
+}
+
+function idOf(kind: Kind, key: string): string {
+  return `${kind}/${key}`;
+}
+
+function documentOf(kind: Kind, { key, sealed, expiresAt, group, alias, consumedAt }: StoredEntry): EntryDocument {
+  return {
+    _id: idOf(kind, key),
+    kind,
+    sealed: new Binary(sealed),
+    ...(expiresAt === undefined ? {} : { expires: expiresAt }),
+    ...(group === undefined ? {} : { group }),
+    ...(alias === undefined ? {} : { alias: idOf(kind, alias) }),
+    ...(consumedAt === undefined ? {} : { consumed: consumedAt }),
+  };
+}
+
+function entryOf({ _id, kind, sealed, expires, group, alias, consumed }: EntryDocument): StoredEntry {
+  const bytes = sealed as Binary | Uint8Array;
+  return {
+    key: _id.slice(kind.length + 1),
+    sealed: bytes instanceof Binary ? bytes.value() : bytes,
+    ...(expires === undefined ? {} : { expiresAt: expires }),
+    ...(group === undefined ? {} : { group }),
+    ...(alias === undefined ? {} : { alias: alias.slice(kind.length + 1) }),
+    ...(consumed === undefined ? {} : { consumedAt: consumed }),
+  };
+}
+
+function isDuplicate(error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === duplicateKey;
+}
+
+/** What the driver throws, as the port says it. */
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Error && (error.name.startsWith('Mongo') || 'errorLabels' in error))
+      throw new SmartStoreUnavailable(`MongoDB: ${error.message}`);
+    throw error;
+  }
+}
