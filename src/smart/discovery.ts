@@ -66,6 +66,7 @@ const scopes = [
 const capabilities = [
   'launch-ehr',
   'launch-standalone',
+  'authorize-post',
   'client-public',
   'client-confidential-symmetric',
   'client-confidential-asymmetric',

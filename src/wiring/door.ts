@@ -10,6 +10,7 @@ import type { Config } from '../config.js';
 import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
 import { direct } from '../fhir/http/direct.js';
 import { AuditIndex } from '../fhir/audit/audit-index.js';
+import { SecurityRecords } from '../fhir/audit/security-records.js';
 import { OpenedCache } from '../fhir/opened-cache.js';
 import { doorOperations } from '../fhir/operations/all.js';
 import type { ErasureParts } from '../fhir/operations/erase.js';
@@ -170,6 +171,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     await indexing.late.settled();
     shares.sharing.onCommit(drafts);
   };
+  const securityLog = new SecurityRecords(accessLog, clock);
+  const { appOrigins } = smart;
   const services: FhirServices = {
     refresh: await followOthers({
       storage,
@@ -197,6 +200,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     ...(consent.emergencies === undefined ? {} : { emergencies: consent.emergencies }),
     accessLog,
     audit: new AuditIndex(accessLog),
+    securityLog,
+    ...(appOrigins === undefined ? {} : { isAppOrigin: (origin) => appOrigins.has(origin) }),
     consents: consent.publisher,
     afterCommit,
     authenticate: (credentials) => {
@@ -219,7 +224,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     reportDefect,
   };
   const fhir = createFhirHandler(services);
-  const smartDoor = openSmartDoor({ config, baseUrl, clock, keyRing, smart, services });
+  const smartDoor = openSmartDoor({ config, baseUrl, clock, keyRing, smart, services, securityLog });
   const servePages = openPatientPages(config, baseUrl);
   const app = direct(createFhirApp(fhir), fhir);
   void warmUp(() => indexing.parameters).catch((error: unknown) => reportDefect('warm-up', error));
@@ -256,6 +261,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     async close() {
       heads.close();
+      await securityLog.flush();
       await rotations.close();
       await reindexer.close();
       await endAccessHeads();
@@ -267,9 +273,10 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   };
 }
 
-function fhirConfig({ fhir, consent, organization }: Config, baseUrl: string): FhirConfig {
+function fhirConfig({ fhir, consent, organization, publicUrl }: Config, baseUrl: string): FhirConfig {
   return {
     baseUrl,
+    isBehindProxy: publicUrl !== undefined,
     maxBodyBytes: fhir.maxBodyBytes,
     updateCreate: fhir.updateCreate,
     conditionalDelete: 'multiple',

@@ -18,6 +18,7 @@ import {
 } from '../smart/discovery.js';
 import { LaunchContexts } from '../smart/launch-contexts.js';
 import { parseScope } from '../smart/scopes.js';
+import type { SecurityLog } from '../smart/security-events.js';
 import type { KeyRing } from '../vault/key-ring.js';
 import { namesOf, type Smart } from './smart.js';
 import { patientPagesApp } from './patient-pages.js';
@@ -33,6 +34,7 @@ export interface SmartDoorParts {
   readonly keyRing: KeyRing;
   readonly smart: Smart;
   readonly services: FhirServices;
+  readonly securityLog: SecurityLog;
 }
 
 export interface SmartDoor {
@@ -122,6 +124,7 @@ function lazyServer({
   keyRing,
   smart,
   services,
+  securityLog,
 }: SmartDoorParts): () => Promise<AuthorizationServer> {
   const { issuer, requiresNonce, privateKeySets } = config.smart;
   const { store, authenticator } = smart;
@@ -132,6 +135,7 @@ function lazyServer({
     store,
     accounts: new Accounts(store, clock),
     launches: new LaunchContexts(store, clock),
+    securityLog,
     clock,
     isKnownScope: (scope) => isKnownScope(services, scope),
     registration: issuer.kind === 'built-in' ? issuer.registration : 'off',

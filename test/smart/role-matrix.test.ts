@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { FhirError } from '../../src/base/outcome.js';
 import type { Principal } from '../../src/consent/gate.js';
 import { loadDefinitions } from '../../src/fhir/definitions/definitions.js';
+import { doorOperations } from '../../src/fhir/operations/all.js';
 import type { FhirRequest } from '../../src/fhir/request.js';
 import { createRouter } from '../../src/fhir/router.js';
 import { routes, type Route } from '../../src/fhir/routes.js';
@@ -54,6 +55,7 @@ const words: Partial<Record<Route['code'], string>> = {
   'history-instance': 'read',
   'search-type': 'search',
   'history-type': 'search',
+  'search-compartment': 'search',
   create: 'create',
   update: 'update',
   patch: 'update',
@@ -74,7 +76,8 @@ function principalWith(role: Role): Principal {
 function requestFor({ method, path }: Route, type: string): FhirRequest {
   const segments = path
     .split('/')
-    .map((segment) => ({ ':type': type, ':id': 'x', ':versionId': '1' })[segment] ?? segment);
+    .map((segment) => (segment === ':type' && path.includes(':memberType') ? 'Patient' : segment))
+    .map((segment) => ({ ':type': type, ':memberType': type, ':id': 'x', ':versionId': '1' })[segment] ?? segment);
   const body = method === 'PATCH' ? [] : { resourceType: type, id: 'x' };
   const withBody = method === 'GET' || method === 'DELETE' ? {} : { body };
   const query = method !== 'POST' && path === ':type' && method !== 'GET' ? ([['_id', 'x']] as const) : [];
@@ -118,6 +121,62 @@ describe('the role matrix', () => {
       assert.ok(role === 'system' ? refused > 0 : refused > 100, `${refused} refused`);
     });
   }
+
+  it('is what the router does: every operation of the server, at every level, for every role', async () => {
+    // Only what stands before an operation is looked at: none runs.
+    const stop = () => Promise.reject(new Passed());
+    const nobody = new Proxy({}, { get: () => undefined }) as never;
+    const parts = {
+      consent: { desk: nobody, memberships: nobody, emergencies: nobody },
+      launches: nobody,
+      proofs: nobody,
+    };
+    const offered = doorOperations({
+      definitions: nobody,
+      erasure: nobody,
+      reindexing: nobody,
+      sharing: nobody,
+      rotations: nobody,
+      ...parts,
+    }).map((operation) => ({ ...operation, run: stop }));
+    const services = new Proxy(behind, {
+      get: (target, name) =>
+        name === 'operations' ? offered : (target as never as Record<string, unknown>)[String(name)],
+    });
+    const handle = createRouter(services);
+    const paths = {
+      system: () => [],
+      type: (type: string) => [type],
+      instance: (type: string) => [type, 'x'],
+      version: (type: string) => [type, 'x', '_history', '1'],
+    };
+    let refused = 0;
+    for (const { name, levels, types = ['Patient'] } of offered) {
+      for (const level of levels) {
+        for (const role of roles) {
+          const path = [...paths[level](types[0]), `$${name}`];
+          const request = {
+            method: 'POST',
+            path,
+            query: [],
+            prefer: {},
+            body: { resourceType: 'Parameters' },
+          } as const;
+          const context = { principal: principalWith(role), requestId: 'x', baseUrl: 'http://x/fhir' };
+          const error: unknown = await handle(request, context).catch((thrown: unknown) => thrown);
+          const isWritten = file.operations[name]?.includes(role) ?? true;
+          if (!isWritten) refused += 1;
+          const status = error instanceof FhirError ? error.status : undefined;
+          assert.equal(status, isWritten ? undefined : 403, `${role} $${name} at ${level}: ${String(error)}`);
+          assert.ok(!isWritten || error instanceof Passed, `${role} $${name}: ${String(error)}`);
+        }
+      }
+    }
+    assert.ok(offered.length > 30 && refused > 20, `${offered.length} operations, ${refused} refused`);
+    const names = new Set(offered.map(({ name }) => name));
+    const dead = Object.keys(file.operations).filter((name) => !names.has(name));
+    assert.deepEqual(dead, [], 'the file names no operation that is not there');
+  });
 
   it('says of each role what it is for', () => {
     const may = (role: Role, interaction: string, type: string) =>

@@ -4,6 +4,7 @@ import type { Clock } from '../../base/clock.js';
 import type { Role } from '../roles.js';
 import type { SealedStore } from '../store/sealed-store.js';
 import { hashPassword, isPassword, usualCost, type PasswordHash } from './passwords.js';
+import { removePasskeys } from './passkeys.js';
 import { Throttle } from './throttle.js';
 
 export interface Account {
@@ -32,10 +33,15 @@ const kind = 'Account';
 
 export type SignIn =
   | { readonly kind: 'ok'; readonly account: Account }
-  /** Wrong name, wrong password or a locked account: which of them is not told. */
-  | { readonly kind: 'refused' }
+  /** Which it was is for the audit trail, not for whoever tries. */
+  | {
+      readonly kind: 'refused';
+      readonly cause: 'unknown-name' | 'wrong-password' | 'locked';
+      /** Whose account it is, where there is one. */
+      readonly fhirUser?: string;
+    }
   /** Too many attempts. */
-  | { readonly kind: 'throttled'; readonly retryAfterSeconds: number };
+  | { readonly kind: 'throttled'; readonly retryAfterSeconds: number; readonly fhirUser?: string };
 
 export class Accounts {
   private readonly throttle: Throttle;
@@ -73,6 +79,8 @@ export class Accounts {
       ...(password ? { password: await hashPassword(password, this.passwordCost) } : {}),
     });
     if (isLocked || password !== undefined) await this.endGrants(known.id);
+    // Whoever knew the old password may have added one.
+    if (password !== undefined) await removePasskeys(this.store, known.id);
     if (!isLocked) await this.throttle.forget(nameKey(name));
     return true;
   }
@@ -81,6 +89,7 @@ export class Accounts {
     const known = await this.byName(name);
     if (known === undefined) return false;
     await this.store.remove(kind, nameKey(name));
+    await removePasskeys(this.store, known.id);
     await this.endGrants(known.id);
     return true;
   }
@@ -108,12 +117,14 @@ export class Accounts {
   /** @param address from where somebody tries to sign in. */
   async signIn(name: string, password: string, address: string): Promise<SignIn> {
     const retryAfterSeconds = await this.throttle.waitSeconds(nameKey(name), address);
-    if (retryAfterSeconds > 0) return { kind: 'throttled', retryAfterSeconds };
+    const known = await this.byName(name);
+    const whose = known === undefined ? {} : { fhirUser: known.fhirUser };
+    if (retryAfterSeconds > 0) return { kind: 'throttled', retryAfterSeconds, ...whose };
     // Counted before it is known whether it fails: attempts at the same time count too.
     await this.throttle.count(nameKey(name), address);
-    const known = await this.byName(name);
     const isRight = await isPassword(password, known?.password);
-    if (known === undefined || !isRight || known.isLocked) return { kind: 'refused' };
+    if (known === undefined) return { kind: 'refused', cause: 'unknown-name' };
+    if (!isRight || known.isLocked) return { kind: 'refused', cause: isRight ? 'locked' : 'wrong-password', ...whose };
     await this.throttle.forget(nameKey(name), address);
     return { kind: 'ok', account: withoutPassword(known) };
   }

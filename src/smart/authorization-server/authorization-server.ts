@@ -5,12 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { senderOf } from '../../base/sender.js';
 import type { Principal } from '../../consent/gate.js';
+import { Passkeys, relyingParty } from '../accounts/passkeys.js';
 import { AppsPage } from './apps-page.js';
 import { BodyTooLarge, readSmallBody, requestWithBody, senderHeader } from './forms.js';
 import { Interactions } from './interactions.js';
 import { UsedTwice } from './oidc-adapter.js';
-import { stylePath, type PageFrame } from './page.js';
+import { scriptPath, stylePath, type PageFrame } from './page.js';
 import type { PatientDirectory } from './patient-directory.js';
 import { createProvider, type ProviderParts } from './provider.js';
 import { registrationWith } from './registration.js';
@@ -31,10 +33,10 @@ export interface AuthorizationServer {
 
 /** Where people see and end what apps may do. */
 const appsPath = 'apps';
-const styleFile = new URL('../../../../web/smart.css', import.meta.url);
+const webFolder = new URL('../../../../web/', import.meta.url);
 
 export async function openAuthorizationServer(parts: AuthorizationServerParts): Promise<AuthorizationServer> {
-  const { issuer, derive, reportDefect } = parts;
+  const { issuer, derive, reportDefect, store, clock } = parts;
   const { pathname: root, host, protocol } = new URL(issuer);
   const frame: PageFrame = { root, place: host };
   const jwks = await signingKeys(parts.store);
@@ -43,20 +45,26 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
     if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
   });
   const callback = provider.callback();
-  const interactions = new Interactions({ ...parts, provider, frame, csrfKey: derive('smart-csrf') });
-  const appsPage = new AppsPage({ ...parts, frame, key: derive('smart-apps-page') });
-  const style = readFileSync(styleFile);
+  const party = relyingParty(issuer);
+  const signIn = { ...parts, ...(party === undefined ? {} : { passkeys: new Passkeys(store, clock, party) }) };
+  const interactions = new Interactions({ ...signIn, provider, frame, csrfKey: derive('smart-csrf') });
+  const appsPage = new AppsPage({ ...signIn, frame, key: derive('smart-apps-page') });
+  const files = new Map([
+    [stylePath, fileOf(stylePath, 'text/css')],
+    [scriptPath, fileOf(scriptPath, 'text/javascript')],
+  ]);
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', issuer);
     const place = url.pathname.slice(root.length + 1);
     const [, uid, step = ''] = /^interaction\/([A-Za-z0-9_-]+)(?:\/([a-z]+))?$/.exec(place) ?? [];
     if (uid !== undefined) return interactions.serve(request, response, uid, step, url);
-    if (place === stylePath) return sendStyle(response, style);
+    const file = files.get(place);
+    if (file !== undefined) return sendFile(response, file);
     if (place === appsPath) return appsPage.serve(request, response);
     const body = await bodyFor(parts, request, place);
-    if (place === 'authorize' && request.method === 'GET') askAlways(url.searchParams);
     const passed = body === undefined ? request : requestWithBody(request, body);
+    if (place === 'authorize') await readAuthorization(passed, url);
     passed.url = url.pathname.slice(root.length) + url.search;
     (passed as { originalUrl?: string }).originalUrl = url.pathname + url.search;
     await callback(passed, response);
@@ -80,6 +88,19 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
       }
     },
   };
+}
+
+/**
+ * An authorization request that comes as a form (SMART's `authorize-post`) goes on as if it had come in the URL: browsers do not send the session's
+ * cookie with forms of other sites, so its user signs in.
+ */
+async function readAuthorization(request: IncomingMessage, url: URL): Promise<void> {
+  if (request.method === 'POST') {
+    const form = new URLSearchParams(await readSmallBody(request));
+    for (const [name, value] of form) url.searchParams.append(name, value);
+    request.method = 'GET';
+  }
+  if (request.method === 'GET') askAlways(url.searchParams);
 }
 
 /** Each authorization is asked of the user; oidc-provider grants offline_access only then. Silent requests stay silent. */
@@ -123,15 +144,18 @@ async function namedClient(store: ProviderParts['store'], body: string): Promise
   return form.toString();
 }
 
-function senderOf({ headers, socket }: IncomingMessage, isBehindProxy: boolean): string {
-  const forwarded = headers['x-forwarded-for'];
-  const last = typeof forwarded === 'string' ? forwarded.split(',').at(-1)?.trim() : undefined;
-  return (isBehindProxy ? last : undefined) ?? socket.remoteAddress ?? '';
+interface WebFile {
+  readonly contentType: string;
+  readonly bytes: Buffer;
 }
 
-function sendStyle(response: ServerResponse, style: Buffer): void {
-  response.writeHead(200, { 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'public, max-age=3600' });
-  response.end(style);
+function fileOf(name: string, type: string): WebFile {
+  return { contentType: `${type}; charset=utf-8`, bytes: readFileSync(new URL(name, webFolder)) };
+}
+
+function sendFile(response: ServerResponse, { contentType, bytes }: WebFile): void {
+  response.writeHead(200, { 'Content-Type': contentType, 'Cache-Control': 'public, max-age=3600' });
+  response.end(bytes);
 }
 
 function fail(error: unknown, response: ServerResponse, reportDefect: (id: string, error: unknown) => void): void {

@@ -1,8 +1,10 @@
 /** The two pages of an authorization: who are you, and may this app do this? */
 import { html, type Html } from './html.js';
 import { lifetimes } from './lifetimes.js';
-import { page, type PageFrame } from './page.js';
+import { page, type PageIn } from './page.js';
 import { scopeText } from './scope-texts.js';
+import { signInForm, type SignInForm } from './sign-in-form.js';
+import type { Texts } from './texts/texts.js';
 
 export interface Form {
   /** Where the page's forms go: `/oauth/interaction/…`. */
@@ -13,8 +15,10 @@ export interface Form {
 
 export interface AppOnPage {
   readonly name: string;
-  /** Host of its own pages. */
-  readonly host: string;
+  /** Host of its own pages; absent for an app on the user's device. */
+  readonly host?: string;
+  /** Scheme of its redirect where it is on the device: `org.example.app`. */
+  readonly scheme: string;
   /** The operator registered it; else it registered itself. */
   readonly isTrusted: boolean;
   readonly policyUri?: string;
@@ -25,45 +29,14 @@ export interface PatientOnPage {
   readonly label: string;
 }
 
-export function loginPage(
-  frame: PageFrame,
-  form: Form,
-  app: AppOnPage,
-  problem: string | undefined,
-  name: string,
-): string {
+export function loginPage(frame: PageIn, form: Form, app: AppOnPage, signIn: SignInForm): string {
+  const { texts } = frame;
   return page(
     frame,
-    'Sign in',
-    html`<h1>Sign in</h1>
-      <p><strong>${app.name}</strong> (${app.host}) wants to use health records. Sign in to decide.</p>
-      ${problem === undefined ? undefined : html`<p class="problem" role="alert">${problem}</p>`}
-      <form method="post" action="${form.action}/login">
-        <input type="hidden" name="csrf" value="${form.csrf}" />
-        <label for="name">User name</label>
-        <input
-          type="text"
-          id="name"
-          name="name"
-          value="${name}"
-          autocomplete="username"
-          autocapitalize="none"
-          spellcheck="false"
-          required
-          ${autofocus(name === '')}
-        />
-        <label for="password">Password</label>
-        <input
-          type="password"
-          id="password"
-          name="password"
-          autocomplete="current-password"
-          required
-          ${autofocus(name !== '')}
-        />
-        <div class="buttons"><button type="submit">Sign in</button></div>
-      </form>
-      ${cancelForm(form)}`,
+    texts.signIn.title,
+    html`<h1>${texts.signIn.title}</h1>
+      <p>${texts.signIn.wants(app.name, placeOf(texts, app))}</p>
+      ${signInForm(texts, signIn)} ${cancelForm(texts, form)}`,
   );
 }
 
@@ -84,45 +57,48 @@ export interface Decision {
   readonly problem?: string;
 }
 
-export function decisionPage(frame: PageFrame, form: Form, decision: Decision): string {
+export function decisionPage(frame: PageIn, form: Form, decision: Decision): string {
   const { app, user, scopes, problem } = decision;
-  const whose = decision.isOwn ? 'your' : 'the patient’s';
-  const owner = decision.isOwn ? 'your health records' : 'health records';
+  const { texts } = frame;
+  const words = texts.decision;
   return page(
     frame,
-    `Allow ${app.name}?`,
-    html`<h1>Allow ${app.name} to use ${owner}?</h1>
-      <p class="quiet">You are signed in as ${user}. Not you? <a href="${frame.root}/logout">Sign out</a>.</p>
+    words.title(app.name),
+    html`<h1>${words.question(app.name, decision.isOwn)}</h1>
+      <p class="quiet">
+        ${words.signedInAs(user)} ${words.notYou} <a href="${frame.root}/logout">${words.signOut}</a>.
+      </p>
       ${problem === undefined ? undefined : html`<p class="problem" role="alert">${problem}</p>`}
-      ${decision.search === undefined ? undefined : searchForm(form, decision.search)}
+      ${decision.search === undefined ? undefined : searchForm(texts, form, decision.search)}
       <form method="post" action="${form.action}/decide">
         <input type="hidden" name="csrf" value="${form.csrf}" />
-        ${decision.needsPatient ? patientChoice(decision) : undefined} ${scopeChoice(scopes, whose)}
-        <h2>To whom?</h2>
-        ${appText(app)}
-        <h2>For how long?</h2>
-        <p>${durationText(scopes)}</p>
-        <p class="quiet">You can end it at any time: <a href="${frame.root}/apps">apps that use your records</a>.</p>
+        ${decision.needsPatient ? patientChoice(texts, decision) : undefined}
+        ${scopeChoice(texts, scopes, decision.isOwn)}
+        <h2>${words.toWhom}</h2>
+        ${appText(texts, app)}
+        <h2>${words.howLong}</h2>
+        <p>${durationText(texts, scopes)}</p>
+        <p class="quiet">${words.endAnyTime} <a href="${frame.root}/apps">${texts.apps.title}</a>.</p>
         <div class="buttons">
-          <button type="submit" name="decision" value="allow">Allow</button>
-          <button class="second" type="submit" name="decision" value="deny" formnovalidate>Do not allow</button>
+          <button type="submit" name="decision" value="allow">${words.allow}</button>
+          <button class="second" type="submit" name="decision" value="deny" formnovalidate>${words.refuse}</button>
         </div>
       </form>`,
   );
 }
 
-function patientChoice({ patients, isFixed, search }: Decision): Html {
+function patientChoice({ decision: words }: Texts, { patients, isFixed, search }: Decision): Html {
   if (patients.length === 0) {
-    const text = search === undefined || search === '' ? 'Look for the patient above.' : 'Nobody was found.';
-    return html`<h2>Whose records?</h2>
+    const text = search === undefined || search === '' ? words.lookAbove : words.nobody;
+    return html`<h2>${words.whose}</h2>
       <p>${text}</p>`;
   }
   if (isFixed || (patients.length === 1 && search === undefined))
-    return html`<h2>Whose records?</h2>
+    return html`<h2>${words.whose}</h2>
       <p>${patients[0].label}</p>
       <input type="hidden" name="patient" value="${patients[0].id}" />`;
   return html`<fieldset>
-    <legend>Whose records?</legend>
+    <legend>${words.whose}</legend>
     <ul class="choices">
       ${patients.map(
         ({ id, label }) =>
@@ -134,17 +110,17 @@ function patientChoice({ patients, isFixed, search }: Decision): Html {
   </fieldset>`;
 }
 
-function scopeChoice(scopes: readonly string[], whose: string): Html {
+function scopeChoice({ decision: words, scopes: scopeWords }: Texts, scopes: readonly string[], isOwn: boolean): Html {
   const choices = scopes.flatMap((scope) => {
-    const text = scopeText(scope, whose);
+    const text = scopeText(scopeWords, scope, isOwn);
     return text === undefined ? [] : [{ scope, text }];
   });
   if (choices.length === 0)
-    return html`<h2>What?</h2>
-      <p>Nothing but that you have signed in.</p>`;
+    return html`<h2>${words.what}</h2>
+      <p>${words.nothing}</p>`;
   return html`<fieldset>
-    <legend>What may it do?</legend>
-    <p class="quiet">Take away the tick where you do not want it.</p>
+    <legend>${words.whatMay}</legend>
+    <p class="quiet">${words.untick}</p>
     <ul class="choices">
       ${choices.map(
         ({ scope, text }) =>
@@ -156,35 +132,35 @@ function scopeChoice(scopes: readonly string[], whose: string): Html {
   </fieldset>`;
 }
 
-function appText({ name, host, isTrusted, policyUri }: AppOnPage): Html {
-  return html`<p><strong>${name}</strong>, which runs at <strong>${host}</strong>.</p>
-    ${isTrusted ? undefined : html`<p class="caution">This app registered itself. Nobody here has looked at it: allow it only if you know and trust it.</p>`}
-    ${policyUri === undefined ? undefined : html`<p><a href="${policyUri}" rel="noreferrer">What the app does with the data</a></p>`}`;
+function appText(texts: Texts, app: AppOnPage): Html {
+  const { name, isTrusted, policyUri } = app;
+  const words = texts.decision;
+  return html`<p><strong>${name}</strong>. ${words.runsAt(placeOf(texts, app))}</p>
+    ${isTrusted ? undefined : html`<p class="caution">${words.selfMade}</p>`}
+    ${policyUri === undefined ? undefined : html`<p><a href="${policyUri}" rel="noreferrer">${words.policy}</a></p>`}`;
 }
 
-function durationText(scopes: readonly string[]): string {
-  const days = Math.round(lifetimes.offline / 86_400);
-  if (scopes.includes('offline_access')) return `${days} days, also while you are away, unless you end it earlier.`;
-  if (scopes.includes('online_access'))
-    return `As long as you stay signed in, ${lifetimes.session / 3_600} hours at most.`;
-  return `One hour. Then the app has to ask again.`;
+function placeOf({ decision }: Texts, { host, scheme }: AppOnPage): string {
+  return host ?? decision.onDevice(scheme);
 }
 
-function searchForm({ action }: Form, search: string): Html {
+function durationText({ decision }: Texts, scopes: readonly string[]): string {
+  if (scopes.includes('offline_access')) return decision.days(Math.round(lifetimes.offline / 86_400));
+  if (scopes.includes('online_access')) return decision.session(lifetimes.session / 3_600);
+  return decision.hour;
+}
+
+function searchForm({ decision }: Texts, { action }: Form, search: string): Html {
   return html`<form method="get" action="${action}" role="search">
-    <label for="search">Patient: name, or identifier</label>
+    <label for="search">${decision.searchLabel}</label>
     <input type="search" id="search" name="search" value="${search}" />
-    <div class="buttons"><button class="second" type="submit">Look for the patient</button></div>
+    <div class="buttons"><button class="second" type="submit">${decision.search}</button></div>
   </form>`;
 }
 
-function cancelForm({ action, csrf }: Form): Html {
+function cancelForm({ signIn }: Texts, { action, csrf }: Form): Html {
   return html`<form method="post" action="${action}/decide">
     <input type="hidden" name="csrf" value="${csrf}" />
-    <p><button class="second" type="submit" name="decision" value="deny">Cancel and go back to the app</button></p>
+    <p><button class="second" type="submit" name="decision" value="deny">${signIn.cancel}</button></p>
   </form>`;
-}
-
-function autofocus(isWanted: boolean): Html | undefined {
-  return isWanted ? html`autofocus` : undefined;
 }

@@ -40,6 +40,7 @@ declare module 'oidc-provider' {
     status: number;
     type: string;
     body: unknown;
+    readonly req: IncomingMessage;
     readonly oidc?: OidcContext;
     set(name: string, value: string): void;
   }

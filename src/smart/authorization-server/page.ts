@@ -1,8 +1,11 @@
-/** The frame of every page that people see: no script, nothing from elsewhere, never in a frame of somebody else, never kept in a cache. */
+/** The frame of every page that people see: nothing from elsewhere, never in a frame of somebody else, never kept in a cache. */
 import type { ServerResponse } from 'node:http';
 import { html, type Html } from './html.js';
+import type { Texts } from './texts/texts.js';
 
 export const stylePath = 'smart.css';
+/** The one script: passkeys. Every page works without it. */
+export const scriptPath = 'passkey.js';
 
 export interface PageFrame {
   /** Path of the authorization server: `/oauth`. */
@@ -11,17 +14,23 @@ export interface PageFrame {
   readonly place: string;
 }
 
-export function page({ root, place }: PageFrame, title: string, content: Html): string {
+/** A page in one language. */
+export interface PageIn extends PageFrame {
+  readonly texts: Texts;
+}
+
+export function page({ root, place, texts }: PageIn, title: string, content: Html): string {
   return html`<!doctype html>
-    <html lang="en">
+    <html lang="${texts.language}">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
         <link rel="stylesheet" href="${root}/${stylePath}" />
+        <script src="${root}/${scriptPath}" defer></script>
       </head>
       <body>
-        <p class="place">Health records at ${place}</p>
+        <p class="place">${texts.place(place)}</p>
         <main>${content}</main>
       </body>
     </html>`.text;
@@ -32,11 +41,12 @@ export function pageHeaders(formTargets: readonly string[] = []): Record<string,
   const targets = ["'self'", ...formTargets].join(' ');
   return {
     'Content-Type': 'text/html; charset=utf-8',
-    'Content-Security-Policy': `default-src 'none'; style-src 'self'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`,
+    'Content-Security-Policy': `default-src 'none'; style-src 'self'; script-src 'self'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`,
     'X-Frame-Options': 'DENY',
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
+    Vary: 'Accept-Language',
   };
 }
 

@@ -2,6 +2,8 @@
 import type { KoaContext } from 'oidc-provider';
 import { html, Html } from './html.js';
 import { page, pageHeaders, type PageFrame } from './page.js';
+import { textsFor } from './texts/languages.js';
+import type { Texts } from './texts/texts.js';
 
 interface ErrorFacts {
   readonly error: string;
@@ -16,39 +18,41 @@ export interface ProviderPages {
 }
 
 export function providerPages(frame: PageFrame): ProviderPages {
-  function show(context: KoaContext, title: string, content: Html): void {
+  function show(context: KoaContext, make: (texts: Texts) => readonly [title: string, content: Html]): void {
+    const texts = textsFor(context.req.headers['accept-language']);
     for (const [name, value] of Object.entries(pageHeaders())) context.set(name, value);
-    context.body = page(frame, title, content);
+    context.body = page({ ...frame, texts }, ...make(texts));
   }
 
   return {
     renderError(context, { error, error_description: description }) {
-      const content = html`<h1>This did not work</h1>
-        <p>
-          The app asked for access in a way that this server does not take. Go back to the app and try again; if it
-          happens again, tell its makers:
-        </p>
-        <p class="problem">${error}${description === undefined ? '' : `: ${description}`}</p>`;
-      show(context, 'This did not work', content);
+      show(context, ({ error: { title, text } }) => [
+        title,
+        html`<h1>${title}</h1>
+          <p>${text}</p>
+          <p class="problem">${error}${description === undefined ? '' : `: ${description}`}</p>`,
+      ]);
     },
 
     logoutSource(context, form) {
-      const content = html`<h1>Sign out?</h1>
-        <p>
-          Apps that need you to be signed in lose their access. Apps that you allowed to go on without you keep theirs.
-        </p>
-        ${new Html(form)}
-        <div class="buttons">
-          <button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>
-          <button class="second" type="submit" form="op.logoutForm">Stay signed in</button>
-        </div>`;
-      show(context, 'Sign out', content);
+      show(context, ({ logout }) => [
+        logout.title,
+        html`<h1>${logout.question}</h1>
+          <p>${logout.text}</p>
+          ${new Html(form)}
+          <div class="buttons">
+            <button type="submit" form="op.logoutForm" name="logout" value="yes">${logout.title}</button>
+            <button class="second" type="submit" form="op.logoutForm">${logout.stay}</button>
+          </div>`,
+      ]);
     },
 
     postLogoutSuccessSource(context) {
-      const content = html`<h1>You are signed out</h1>
-        <p>You can close this page.</p>`;
-      show(context, 'Signed out', content);
+      show(context, ({ logout }) => [
+        logout.done,
+        html`<h1>${logout.done}</h1>
+          <p>${logout.close}</p>`,
+      ]);
     },
   };
 }

@@ -11,6 +11,7 @@ import type { JWK } from 'jose';
 import type { Clock } from '../../base/clock.js';
 import type { Accounts } from '../accounts/accounts.js';
 import type { LaunchContexts } from '../launch-contexts.js';
+import type { SecurityLog } from '../security-events.js';
 import type { SealedStore } from '../store/sealed-store.js';
 import {
   extraProperties,
@@ -20,13 +21,14 @@ import {
   type AppMetadata,
   type IsKnownScope,
 } from './app-metadata.js';
+import { auditEndpoint } from './audit-endpoints.js';
 import { lifetimes } from './lifetimes.js';
 import { operatorClient, type AppRegistration } from './operator-client.js';
 import { OidcAdapter } from './oidc-adapter.js';
 import type { PageFrame } from './page.js';
 import { providerPages } from './pages.js';
 import { claimsOfToken } from './token-claims.js';
-import { addLaunchToResponse, showScope } from './token-response.js';
+import { addLaunchToResponse, forbidOldCaches, showScope, showUser } from './token-response.js';
 
 export interface ProviderParts {
   /** `https://fhir.example/oauth` */
@@ -38,6 +40,7 @@ export interface ProviderParts {
   readonly store: SealedStore;
   readonly accounts: Accounts;
   readonly launches: LaunchContexts;
+  readonly securityLog: SecurityLog;
   readonly clock: Clock;
   readonly isKnownScope: IsKnownScope;
   readonly registration: 'off' | 'token' | 'open';
@@ -131,7 +134,10 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
   });
   // The addresses in answers are those of the issuer, never what a Host header says: server.ts sets them.
   provider.proxy = true;
+  provider.use((context, next) => auditEndpoint(parts, context, next));
   provider.use((context, next) => addLaunchToResponse(parts, context, next));
+  provider.use((context, next) => showUser(baseUrl, context, next));
+  provider.use(forbidOldCaches);
   provider.use(showScope);
   return provider;
 

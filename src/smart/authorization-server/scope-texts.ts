@@ -1,103 +1,55 @@
 /** Scopes in words that a patient understands: what an app could see or change. */
 import { parseScope, type ClinicalScope } from '../scopes.js';
-
-/** Types of resources as people call them; the others keep their name, in words. */
-const typeWords: Readonly<Record<string, string>> = {
-  AllergyIntolerance: 'allergies',
-  Appointment: 'appointments',
-  AuditEvent: 'records of who looked at the data',
-  CarePlan: 'care plans',
-  CareTeam: 'care teams',
-  Claim: 'claims',
-  ClinicalImpression: 'assessments',
-  Communication: 'messages',
-  Condition: 'diagnoses and health problems',
-  Consent: 'consents',
-  Coverage: 'insurance cover',
-  Device: 'devices and implants',
-  DiagnosticReport: 'test reports',
-  DocumentReference: 'documents',
-  Encounter: 'visits and hospital stays',
-  ExplanationOfBenefit: 'bills and what was paid',
-  FamilyMemberHistory: 'illnesses in the family',
-  Goal: 'goals',
-  Immunization: 'vaccinations',
-  Location: 'places of care',
-  Media: 'pictures and recordings',
-  Medication: 'medicines',
-  MedicationAdministration: 'medicines given',
-  MedicationDispense: 'medicines handed out',
-  MedicationRequest: 'prescriptions',
-  MedicationStatement: 'medicines taken',
-  Observation: 'measurements and test results',
-  Organization: 'hospitals and practices',
-  Patient: 'name, birth date, address and contact details',
-  Practitioner: 'doctors and nurses',
-  PractitionerRole: 'roles of doctors and nurses',
-  Procedure: 'operations and treatments',
-  Provenance: 'where the records come from',
-  Questionnaire: 'questionnaires',
-  QuestionnaireResponse: 'answers to questionnaires',
-  RelatedPerson: 'relatives and other contacts',
-  ServiceRequest: 'referrals and orders',
-  Specimen: 'samples',
-};
-
-const filterWords: Readonly<Record<string, string>> = {
-  laboratory: 'laboratory results only',
-  'vital-signs': 'vital signs only, such as blood pressure and pulse',
-  'social-history': 'way of life only, such as smoking',
-  survey: 'answers to surveys only',
-  imaging: 'imaging only',
-  exam: 'examinations only',
-  'encounter-diagnosis': 'diagnoses of visits only',
-  'problem-list-item': 'long-term problems only',
-  'health-concern': 'health concerns only',
-};
+import type { ScopeWords } from './texts/texts.js';
 
 /**
  * What a scope lets an app do, as one line.
- * @param whose `your`, or the name of the patient in the possessive: `Ada Moor's`.
+ * @param isOwn the patient in context is the user herself.
  * @returns undefined for scopes that no user needs to think about (`openid`, `launch`).
  */
-export function scopeText(text: string, whose: string): string | undefined {
+export function scopeText(words: ScopeWords, text: string, isOwn: boolean): string | undefined {
   const scope = parseScope(text);
-  if (scope === undefined) return plainText(text);
+  if (scope === undefined) return isIdentity(text) ? words.whoYouAre : undefined;
   const { level, resourceType, filter } = scope;
-  const things = resourceType === '*' ? 'all health records' : wordsFor(resourceType);
-  const narrowed = filter === undefined ? '' : ` (${filterText(filter)})`;
-  const owner = level === 'patient' ? `${whose} ${things}` : `${things} of every patient whom you may see`;
-  return `${verbs(scope)} ${owner}${narrowed}`;
+  const things = resourceType === '*' ? words.everything : typeText(words, resourceType);
+  const narrowed = filter === undefined ? '' : ` (${filterText(words, filter)})`;
+  const whose = level !== 'patient' ? 'all' : isOwn ? 'own' : 'patient';
+  return words.line({ verbs: verbText(words, scope), things: `${things}${narrowed}`, whose });
 }
 
-function plainText(scope: string): string | undefined {
-  if (scope === 'fhirUser' || scope === 'profile') return 'Know who you are';
-  return undefined;
+/** Whether the user is asked about a scope. */
+export function isChoice(text: string): boolean {
+  return parseScope(text) !== undefined || isIdentity(text);
 }
 
-function verbs({ permissions }: ClinicalScope): string {
+function isIdentity(scope: string): boolean {
+  return scope === 'fhirUser' || scope === 'profile';
+}
+
+function verbText({ verbs, and }: ScopeWords, { permissions }: ClinicalScope): string {
   const has = (letter: string) => permissions.includes(letter);
   const words = [
-    ...(has('r') || has('s') ? ['see'] : []),
-    ...(has('c') ? ['add'] : []),
-    ...(has('u') ? ['change'] : []),
-    ...(has('d') ? ['delete'] : []),
+    ...(has('r') || has('s') ? [verbs.see] : []),
+    ...(has('c') ? [verbs.add] : []),
+    ...(has('u') ? [verbs.change] : []),
+    ...(has('d') ? [verbs.delete] : []),
   ];
   const last = words.pop() ?? '';
-  const text = words.length === 0 ? last : `${words.join(', ')} and ${last}`;
+  const text = words.length === 0 ? last : `${words.join(', ')} ${and} ${last}`;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function wordsFor(resourceType: string): string {
-  if (Object.hasOwn(typeWords, resourceType)) return typeWords[resourceType];
-  return `records of the type "${resourceType.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase()}"`;
+/** Types without a word of their own keep their name, in words. */
+function typeText({ types, otherType }: ScopeWords, resourceType: string): string {
+  if (Object.hasOwn(types, resourceType)) return types[resourceType];
+  return otherType(resourceType.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase());
 }
 
-function filterText(filter: string): string {
+function filterText({ filters, onlyWhere }: ScopeWords, filter: string): string {
   return [...new URLSearchParams(filter)]
     .map(([name, value]) => {
       const code = value.split('|').at(-1) ?? value;
-      return Object.hasOwn(filterWords, code) ? filterWords[code] : `only where ${name} is ${code}`;
+      return Object.hasOwn(filters, code) ? filters[code] : onlyWhere(name, code);
     })
     .join(', ');
 }

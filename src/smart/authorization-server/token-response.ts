@@ -22,6 +22,20 @@ export async function addLaunchToResponse(
   };
 }
 
+/** No cache of the time before HTTP/1.1 keeps a token either (RFC 6749, 5.1). */
+export async function forbidOldCaches(context: KoaContext, next: () => Promise<void>): Promise<void> {
+  await next();
+  if (context.oidc?.route === 'token') context.set('Pragma', 'no-cache');
+}
+
+/** Introspection names the user as id tokens do: by her URL. */
+export async function showUser(baseUrl: string, context: KoaContext, next: () => Promise<void>): Promise<void> {
+  await next();
+  const { body, oidc } = context;
+  if (oidc?.route !== 'introspection' || !isObject(body) || typeof body.fhirUser !== 'string') return;
+  context.body = { ...body, fhirUser: `${baseUrl}/${body.fhirUser}` };
+}
+
 /** Registration answers show `scope` as it was asked for, and nothing of the operator's. */
 export async function showScope(context: KoaContext, next: () => Promise<void>): Promise<void> {
   await next();

@@ -132,7 +132,7 @@ describe('apps and accounts', () => {
     assert.match((await attempt('eve', password)).text, /Allow Growth Chart/);
   });
 
-  it('pages run no script, are framed by nobody and kept nowhere; a form from elsewhere is refused', async () => {
+  it('pages run no script but their own, are framed by nobody and kept nowhere; a form from elsewhere is refused', async () => {
     const browser = new Browser(world.origin);
     const page = await world.toDecision(browser, {
       scope: 'launch/patient patient/*.rs',
@@ -140,7 +140,10 @@ describe('apps and accounts', () => {
     });
     const policy = page.headers.get('content-security-policy') ?? '';
     assert.match(policy, /default-src 'none'.*form-action 'self' http:\/\/127\.0\.0\.1:9; frame-ancestors 'none'/);
-    assert.doesNotMatch(page.text, /<script|onclick|javascript:/);
+    assert.match(policy, /script-src 'self';/);
+    const scripts = page.text.match(/<script[^>]*>/g);
+    assert.deepEqual(scripts, ['<script src="/oauth/passkey.js" defer>']);
+    assert.doesNotMatch(page.text, /\son[a-z]+=|javascript:/);
     assert.equal(page.headers.get('cache-control'), 'no-store');
     const action = /action="([^"]+\/decide)"/.exec(page.text)?.[1] ?? '';
     const forged = await browser.open(new URL(action, page.url).href, {

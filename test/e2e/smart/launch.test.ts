@@ -299,7 +299,7 @@ describe('a SMART app', () => {
     const told = await ask(body.access_token, basic('resource-server', 'rs-secret'));
     assert.deepEqual(
       [told.body.active, told.body.patient, told.body.fhirUser, told.body.scope, told.body.client_id],
-      [true, 'ada', 'Patient/ada', scope, 'confidential'],
+      [true, 'ada', `${world.server.baseUrl}/Patient/ada`, scope, 'confidential'],
     );
     assert.equal((await ask(body.access_token, basic('confidential', 's3cret'))).body.active, true);
     assert.equal((await ask(body.access_token, basic('confidential', 'no'))).status, 401);

@@ -36,7 +36,7 @@ export class SmartWorld {
     const server = await TestServer.start({ PORT: String(await freePort()), DEFAULT_CONSENT: 'permit', ...env });
     // As `mooring account` and `mooring app` do, beside the running server.
     const keyRing = await openKeyRing(path.join(server.folder, 'keys', 'key-ring.json'));
-    const store = openSealedStore(testConfig(server.folder), keyRing);
+    const store = await openSealedStore(testConfig(server.folder), keyRing);
     const world = new SmartWorld(server, store, new Accounts(store, systemClock, 2 ** 10));
     await world.fill();
     return world;
