@@ -36,12 +36,12 @@ function grantOf(principal: Principal, resourceType: string, permission: Permiss
 }
 
 /**
- * The scope `fhirUser` lets an app read who its user is, whatever else it may.
+ * The scope `fhirUser` lets an app read who its user is, whatever else it may; but a Patient is a health record, which takes a clinical scope.
  * Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-identity-data
  */
 function withSelf(grant: Exclude<Grant, { kind: 'all' }>, { scopes, actor }: Principal, resourceType: string): Grant {
   const [type, id] = actor.split('/');
-  if (type !== resourceType || !scopes.includes('fhirUser')) return grant;
+  if (type !== resourceType || type === 'Patient' || !scopes.includes('fhirUser')) return grant;
   const others = grant.kind === 'some' ? grant.alternatives : [];
   return { kind: 'some', alternatives: [...others, { patientOnly: false, filter: `_id=${id}` }] };
 }

@@ -64,7 +64,8 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
     if (place === appsPath) return appsPage.serve(request, response);
     const body = await bodyFor(parts, request, place);
     const passed = body === undefined ? request : requestWithBody(request, body);
-    if (place === 'authorize') await readAuthorization(passed, url);
+    if (place === 'authorize' || place === 'logout') await readAsLink(passed, url);
+    if (place === 'authorize' && passed.method === 'GET') askAlways(url.searchParams);
     passed.url = url.pathname.slice(root.length) + url.search;
     (passed as { originalUrl?: string }).originalUrl = url.pathname + url.search;
     await callback(passed, response);
@@ -91,16 +92,13 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
 }
 
 /**
- * An authorization request that comes as a form (SMART's `authorize-post`) goes on as if it had come in the URL: browsers do not send the session's
- * cookie with forms of other sites, so its user signs in.
+ * A request that comes as a form (SMART's `authorize-post`; sign-out by OpenID Connect) goes on as if it had come in the URL: browsers do not send
+ * the session's cookie with forms of other sites, so its user signs in.
  */
-async function readAuthorization(request: IncomingMessage, url: URL): Promise<void> {
-  if (request.method === 'POST') {
-    const form = new URLSearchParams(await readSmallBody(request));
-    for (const [name, value] of form) url.searchParams.append(name, value);
-    request.method = 'GET';
-  }
-  if (request.method === 'GET') askAlways(url.searchParams);
+async function readAsLink(request: IncomingMessage, url: URL): Promise<void> {
+  if (request.method !== 'POST') return;
+  for (const [name, value] of new URLSearchParams(await readSmallBody(request))) url.searchParams.append(name, value);
+  request.method = 'GET';
 }
 
 /** Each authorization is asked of the user; oidc-provider grants offline_access only then. Silent requests stay silent. */

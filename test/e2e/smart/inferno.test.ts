@@ -112,25 +112,27 @@ describe('SMART App Launch STU 2.2 as Inferno checks it', () => {
     assert.equal(payload.fhirUser, `${world.server.baseUrl}/Patient/ada`);
   });
 
-  it('smart_openid_fhir_user_claim, smart_cors_openid_fhir_user_claim: an app may read its user, whatever else it may', async () => {
-    const headers = { Authorization: `Bearer ${launched.body.access_token}`, Origin: origin };
+  it('smart_openid_fhir_user_claim, smart_cors_openid_fhir_user_claim: an app may read its user', async () => {
+    const { body } = await world.launch({ scope: `${scope} patient/Patient.r` });
+    const headers = { Authorization: `Bearer ${body.access_token}`, Origin: origin };
     const user = await get(`${world.server.baseUrl}/Patient/ada`, headers);
     assert.deepEqual([user.status, user.body.id], [200, 'ada']);
     assert.equal(user.headers.get('access-control-allow-origin'), origin);
-    assert.equal((await get(`${world.server.baseUrl}/Patient/bob`, headers)).status, 404, 'nobody else');
-    assert.equal((await get(`${world.server.baseUrl}/Patient`, headers)).status, 403, 'nor a search');
-    const without = await world.launch({ scope: 'launch/patient openid patient/Observation.rs' });
-    const bare = { Authorization: `Bearer ${without.body.access_token}` };
-    assert.equal((await get(`${world.server.baseUrl}/Patient/ada`, bare)).status, 403, 'without fhirUser');
     const foreign = { ...headers, Origin: 'https://nobody-registered.example' };
     const elsewhere = await get(`${world.server.baseUrl}/Patient/ada`, foreign);
     assert.equal(elsewhere.headers.get('access-control-allow-origin'), null);
-    const dr = await world.launch(
-      { scope: 'launch/patient openid fhirUser patient/Observation.rs' },
-      { user: 'dr', fields: { patient: 'ada' } },
-    );
-    const practitioner = { Authorization: `Bearer ${dr.body.access_token}` };
-    assert.equal((await get(`${world.server.baseUrl}/Practitioner/dr`, practitioner)).status, 200);
+    const bare = { Authorization: `Bearer ${launched.body.access_token}` };
+    assert.equal((await get(`${world.server.baseUrl}/Patient/ada`, bare)).status, 403, 'a Patient takes its scope');
+    const byDr = async (asked: string) => {
+      const dr = await world.launch({ scope: asked }, { user: 'dr', fields: { patient: 'ada' } });
+      const token = { Authorization: `Bearer ${dr.body.access_token}` };
+      const statuses = ['Practitioner/dr', 'Practitioner/other', 'Practitioner'].map(
+        async (path) => (await get(`${world.server.baseUrl}/${path}`, token)).status,
+      );
+      return Promise.all(statuses);
+    };
+    assert.deepEqual(await byDr('launch/patient openid fhirUser patient/Observation.rs'), [200, 404, 403]);
+    assert.deepEqual(await byDr('launch/patient openid patient/Observation.rs'), [403, 403, 403]);
   });
 
   it('smart_token_refresh_stu2, with and without scopes', async () => {

@@ -105,8 +105,13 @@ describe('sign-ins and tokens are AuditEvents', () => {
     const tokens = (await events('subtype=ITI-71&patient=ada')).map(seen);
     assert.deepEqual(
       tokens.map(({ outcome, user, client, patients, query }) => [outcome, user, client, patients, query]),
-      ['authorization_code', 'refresh_token', 'authorization_code'].map((grant) => [
-        '0',
+      [
+        ['0', 'authorization_code'],
+        ['4', 'refresh_token'],
+        ['0', 'refresh_token'],
+        ['0', 'authorization_code'],
+      ].map(([outcome, grant]) => [
+        outcome,
         'Patient/ada',
         'growth',
         ['Patient/ada'],
