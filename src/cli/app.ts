@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../base/clock.js';
 import { ConfigError, readConfig, type Config } from '../config.js';
 import { operatorClient, type AppRegistration } from '../smart/authorization-server/operator-client.js';
+import { rotateSigningKeys } from '../smart/authorization-server/signing-keys.js';
 import type { SealedStore } from '../smart/store/sealed-store.js';
 import { openConfiguredRing } from '../wiring/ring-form.js';
 import { openSealedStore } from '../wiring/smart.js';
@@ -13,13 +14,15 @@ const usage = `Usage: mooring app add [ID] --name TEXT --redirect URL ... [--lau
        mooring app add [ID] --name TEXT --backend --scope SCOPES (--jwks-url URL | --jwks FILE) [--actor REFERENCE] [--member REFERENCE ...] [--role ROLE ...] [--purpose CODE]
        mooring app token [--hours N]
        mooring app list | mooring app remove ID
+       mooring app rotate-keys
   --public        an app that cannot keep a secret (in a browser, on a phone): PKCE alone
   --jwks-url      its public keys by URL; --jwks: from a file. Without either, an app that is not public gets a secret, which is printed
   --backend       a service without a user: signs assertions and acts as --actor (default Device/ID)
   --scope         everything that it may be granted; without it, whatever its users allow
   --introspect    it may ask about tokens of other apps (a resource server)
   --dpop          its tokens must be bound to a key of its own
-mooring app token prints a token with which an app may register itself once REGISTRATION is "token". The store is in DATA_DIR (default ./data).`;
+mooring app token prints a token with which an app may register itself once REGISTRATION is "token".
+mooring app rotate-keys makes a new key that signs id tokens, at once and beside a running server; the old one stays in the key set for a day and an hour. The store is in DATA_DIR (default ./data).`;
 
 export async function run(args: string[]): Promise<number> {
   try {
@@ -91,6 +94,11 @@ async function perform(
       return remove(store, id);
     case 'token':
       return token(store, hours);
+    case 'rotate-keys': {
+      const [signing] = await rotateSigningKeys(store, systemClock);
+      process.stdout.write(`id tokens are signed by ${signing}\n`);
+      return 0;
+    }
     default:
       return refuse([`"${command}" is no command`]);
   }

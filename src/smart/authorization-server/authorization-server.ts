@@ -11,12 +11,13 @@ import { Passkeys, relyingParty } from '../accounts/passkeys.js';
 import { AppsPage } from './apps-page.js';
 import { BodyTooLarge, readSmallBody, requestWithBody, senderHeader } from './forms.js';
 import { Interactions } from './interactions.js';
+import { quietly } from './notices.js';
 import { UsedTwice } from './oidc-adapter.js';
 import { scriptPath, stylePath, type PageFrame } from './page.js';
 import type { PatientDirectory } from './patient-directory.js';
 import { createProvider, type ProviderParts } from './provider.js';
 import { registrationWith } from './registration.js';
-import { signingKeys } from './signing-keys.js';
+import { KeyWatch, signingKeys, type SigningKeys } from './signing-keys.js';
 
 export interface AuthorizationServerParts extends ProviderParts {
   readonly patients: PatientDirectory;
@@ -39,15 +40,28 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
   const { issuer, derive, reportDefect, store, clock } = parts;
   const { pathname: root, host, protocol } = new URL(issuer);
   const frame: PageFrame = { root, place: host };
-  const jwks = await signingKeys(parts.store);
-  const provider = createProvider(parts, frame, jwks);
-  provider.on('server_error', (_context, error) => {
-    if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
-  });
-  const callback = provider.callback();
   const party = relyingParty(issuer);
   const signIn = { ...parts, ...(party === undefined ? {} : { passkeys: new Passkeys(store, clock, party) }) };
-  const interactions = new Interactions({ ...signIn, provider, frame, csrfKey: derive('smart-csrf') });
+  const csrfKey = derive('smart-csrf');
+  const watch = new KeyWatch(store, clock);
+  const first = await signingKeys(store);
+  let current = withKeys((await watch.changed()) ?? first);
+
+  function withKeys(keys: SigningKeys) {
+    const provider = createProvider(parts, frame, keys);
+    provider.on('server_error', (_context, error) => {
+      if (!(error instanceof UsedTwice)) reportDefect('oauth', error);
+    });
+    return { callback: provider.callback(), interactions: new Interactions({ ...signIn, provider, frame, csrfKey }) };
+  }
+
+  /** Keys may have been rotated beside us. Making a provider anew takes a few milliseconds; what it remembers is in the store. */
+  async function latest(): Promise<typeof current> {
+    const keys = await watch.changed();
+    if (keys !== undefined) current = await quietly(() => Promise.resolve(withKeys(keys)));
+    return current;
+  }
+
   const appsPage = new AppsPage({ ...signIn, frame, key: derive('smart-apps-page') });
   const files = new Map([
     [stylePath, fileOf(stylePath, 'text/css')],
@@ -57,6 +71,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', issuer);
     const place = url.pathname.slice(root.length + 1);
+    const { interactions, callback } = await latest();
     const [, uid, step = ''] = /^interaction\/([A-Za-z0-9_-]+)(?:\/([a-z]+))?$/.exec(place) ?? [];
     if (uid !== undefined) return interactions.serve(request, response, uid, step, url);
     const file = files.get(place);

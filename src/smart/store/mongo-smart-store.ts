@@ -4,7 +4,15 @@
  * One document an entry; `_id` is kind and name, so that of two servers that add one wins. Nothing needs a transaction: what must be atomic is one
  * insert, or one update of one document. Reads are of the primary and of what a majority has: what one server revoked, no other takes for valid.
  */
-import { Binary, MongoClient, MongoServerError, type Collection, type Filter, type IndexDescription } from 'mongodb';
+import {
+  Binary,
+  MongoClient,
+  MongoServerError,
+  type Collection,
+  type Db,
+  type Filter,
+  type IndexDescription,
+} from 'mongodb';
 import { SmartStoreUnavailable, type Kind, type SmartStore, type StoredEntry } from './smart-store.js';
 
 export interface MongoSmartStoreOptions {
@@ -59,7 +67,7 @@ export async function openMongoSmartStore({
       const named = client.db();
       const db = client.db(database ?? (named.databaseName === 'test' ? 'mooring' : named.databaseName));
       const entries = db.collection<EntryDocument>('smart');
-      await declareIndexes(entries);
+      await declareIndexes(db, entries);
       return new MongoSmartStore(client, entries);
     });
   } catch (error) {
@@ -68,15 +76,18 @@ export async function openMongoSmartStore({
   }
 }
 
-/** Servers that start together declare the same ones; some engines answer the second with an error. Declaring again is harmless. */
-async function declareIndexes(entries: Collection<EntryDocument>, attempts = 5): Promise<void> {
+/** Servers that start together declare the same ones; some engines drop the connection of the second. Declaring again is harmless. */
+async function declareIndexes(db: Db, entries: Collection<EntryDocument>, attempts = 5): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await entries.createIndexes(indexes);
+      const collections = await db.listCollections({ name: entries.collectionName }, { nameOnly: true }).toArray();
+      const known = collections.length === 0 ? [] : await entries.indexes();
+      const missing = indexes.filter(({ name }) => !known.some((index) => index.name === name));
+      if (missing.length > 0) await entries.createIndexes(missing);
       return;
     } catch (error) {
       if (attempt === attempts) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200 * attempt));
+      await new Promise((resolve) => setTimeout(resolve, (100 + 300 * Math.random()) * attempt));
     }
   }
 }

@@ -72,6 +72,66 @@ describe('granular scopes', () => {
     assert.equal((await server.get('Observation/ada-vital-signs')).body.meta.versionId, '1');
   });
 
+  it('hide what they do not cover from reverse chains, GraphQL, batches and conditional creates too', async () => {
+    const token = await tokenFor(`user/Patient.rs user/Observation.crs?${lab}`);
+    const total = async (url: string, by = token) => (await server.get(url, { token: by })).body.total as number;
+    const whole = await tokenFor('user/Patient.rs user/Observation.rs');
+    const having = (code: string) => `Patient?_id=ada&_has:Observation:subject:category=${code}`;
+    assert.deepEqual([await total(having('vital-signs'), whole), await total(having('laboratory'), whole)], [1, 1]);
+    assert.deepEqual([await total(having('vital-signs')), await total(having('laboratory'))], [0, 1]);
+    const query = '{ObservationList(patient:"ada"){id}}';
+    const graph = await server.get(`$graphql?query=${encodeURIComponent(query)}`, { token });
+    assert.deepEqual(graph.body.data.ObservationList, [{ id: 'ada-laboratory' }]);
+    const entry = (method: string, url: string) => ({ request: { method, url } });
+    const batch = await server.post(
+      '',
+      {
+        resourceType: 'Bundle',
+        type: 'batch',
+        entry: [entry('GET', 'Observation/ada-vital-signs'), entry('GET', 'Observation/ada-laboratory')],
+      },
+      { token },
+    );
+    const statuses = batch.body.entry.map(({ response }: { response: { status: string } }) =>
+      response.status.slice(0, 3),
+    );
+    assert.deepEqual(statuses, ['404', '200']);
+    const fresh = { ...observation('ada', 'laboratory'), id: undefined };
+    const create = (condition: string) =>
+      server.post('Observation', fresh, { token, headers: { 'If-None-Exist': condition } });
+    assert.equal((await create('patient=ada&category=laboratory&_id=ada-laboratory')).status, 200);
+    assert.equal((await create('patient=ada&category=vital-signs')).status, 201, 'what is hidden does not exist');
+    const uncovered = { ...observation('ada', 'vital-signs'), id: undefined };
+    assert.equal(await status('POST', 'Observation', token, uncovered), 403);
+    const transaction = (resource: object) =>
+      server.post(
+        '',
+        {
+          resourceType: 'Bundle',
+          type: 'transaction',
+          entry: [{ resource, request: { method: 'POST', url: 'Observation' } }],
+        },
+        { token },
+      );
+    assert.equal((await transaction(uncovered)).status, 403);
+    assert.equal((await transaction(fresh)).status, 200);
+  });
+
+  it('narrow the AuditEvents that an auditor sees', async () => {
+    const claims = { actor: 'Practitioner/aud', roles: ['auditor'] };
+    const every = await server.tokenFor({ ...claims, scope: 'user/AuditEvent.rs' });
+    const created = await server.tokenFor({ ...claims, scope: 'user/AuditEvent.rs?action=C' });
+    const actions = async (token: string) => {
+      const { body } = await server.get('AuditEvent?_count=100', { token });
+      return [...new Set(body.entry.map(({ resource }: { resource: { action: string } }) => resource.action))].sort();
+    };
+    assert.ok((await actions(every)).length > 1);
+    assert.deepEqual(await actions(created), ['C']);
+    const [{ resource }] = (await server.get('AuditEvent?action=R,E&_count=1', { token: every })).body.entry;
+    assert.equal(await status('GET', `AuditEvent/${resource.id}`, every), 200);
+    assert.equal(await status('GET', `AuditEvent/${resource.id}`, created), 404);
+  });
+
   it('that name no search cover nothing', async () => {
     const token = await tokenFor('user/Observation.rs?nonsense=1');
     assert.equal(await status('GET', 'Observation/ada-laboratory', token), 404);

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { decodeJwt, createRemoteJWKSet, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  jwtVerify,
+  type JSONWebKeySet,
+} from 'jose';
+import { systemClock } from '../../../src/base/clock.js';
+import { rotateSigningKeys } from '../../../src/smart/authorization-server/signing-keys.js';
 import { answerOf, Browser, pkce } from './browser.js';
 import { basic, redirect, SmartWorld } from './world.js';
 
@@ -59,6 +68,26 @@ describe('a SMART app', () => {
     assert.equal(protectedHeader.alg, 'RS256');
     assert.equal(payload.fhirUser, `${world.server.baseUrl}/Patient/ada`);
     assert.equal(payload.nonce, 'n-0S6');
+  });
+
+  it('goes on trusting id tokens when the key that signs them is rotated beside the running server', async () => {
+    const idToken = async () =>
+      (await world.launch({ scope: 'launch/patient openid patient/Patient.r' })).body.id_token;
+    const keySet = async () => (await (await fetch(`${world.oauth}/jwks`)).json()) as JSONWebKeySet;
+    const before = (await idToken()) as string;
+    const [signing] = await rotateSigningKeys(world.store, systemClock);
+    let keys = await keySet();
+    while (keys.keys.length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      keys = await keySet();
+    }
+    assert.ok(keys.keys.every((key) => !('d' in key) && !('retiredAt' in key)));
+    const after = (await idToken()) as string;
+    assert.deepEqual(
+      [decodeProtectedHeader(before).kid === signing, decodeProtectedHeader(after).kid],
+      [false, signing],
+    );
+    for (const token of [before, after]) await jwtVerify(token, createLocalJWKSet(keys), { audience: 'growth' });
   });
 
   it('gets no more than the user leaves ticked', async () => {
