@@ -71,11 +71,8 @@ export function fhirPatients(handle: Router, baseUrl: string): PatientDirectory 
 
 function described({ id, name = [], birthDate }: Patient): PatientOnPage {
   const [{ text, given = [], family } = {}] = name;
-  const label = text ?? [...given, family].filter(Boolean).join(' ');
-  return {
-    id,
-    label: `${label === '' ? 'Without a name' : label}${birthDate === undefined ? '' : `, born ${birthDate}`}`,
-  };
+  const whole = text ?? [...given, family].filter(Boolean).join(' ');
+  return { id, ...(whole === '' ? {} : { name: whole }), ...(birthDate === undefined ? {} : { birthDate }) };
 }
 
 /** Finds people by identifier, to know who a token of an outside issuer is about. Nothing of them is released. */

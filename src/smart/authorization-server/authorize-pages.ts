@@ -26,7 +26,9 @@ export interface AppOnPage {
 
 export interface PatientOnPage {
   readonly id: string;
-  readonly label: string;
+  readonly name?: string;
+  /** `1984-05-02`, `1984-05` or `1984`. */
+  readonly birthDate?: string;
 }
 
 export function loginPage(frame: PageIn, form: Form, app: AppOnPage, signIn: SignInForm): string {
@@ -95,15 +97,18 @@ function patientChoice({ decision: words }: Texts, { patients, isFixed, search }
   }
   if (isFixed || (patients.length === 1 && search === undefined))
     return html`<h2>${words.whose}</h2>
-      <p>${patients[0].label}</p>
+      <p>${words.patient(patients[0].name, patients[0].birthDate)}</p>
       <input type="hidden" name="patient" value="${patients[0].id}" />`;
   return html`<fieldset>
     <legend>${words.whose}</legend>
     <ul class="choices">
       ${patients.map(
-        ({ id, label }) =>
+        ({ id, name, birthDate }) =>
           html`<li>
-            <label><input type="radio" name="patient" value="${id}" required /> <span>${label}</span></label>
+            <label>
+              <input type="radio" name="patient" value="${id}" required />
+              <span>${words.patient(name, birthDate)}</span>
+            </label>
           </li>`,
       )}
     </ul>

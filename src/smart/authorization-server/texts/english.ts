@@ -30,6 +30,7 @@ export const english: Texts = {
     notYou: 'Not you?',
     signOut: 'Sign out',
     whose: 'Whose records?',
+    patient: (name = 'Without a name', birthDate) => (birthDate === undefined ? name : `${name}, born ${birthDate}`),
     lookAbove: 'Look for the patient above.',
     nobody: 'Nobody was found.',
     searchLabel: 'Patient: name, or identifier',

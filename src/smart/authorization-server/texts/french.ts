@@ -32,6 +32,8 @@ export const french: Texts = {
     notYou: 'Ce n’est pas vous ?',
     signOut: 'Se déconnecter',
     whose: 'Les données de qui ?',
+    patient: (name = 'Sans nom', birthDate) =>
+      birthDate === undefined ? name : `${name}, date de naissance : ${birthDate}`,
     lookAbove: 'Cherchez le patient ci-dessus.',
     nobody: 'Personne n’a été trouvé.',
     searchLabel: 'Patient : nom ou identifiant',

@@ -31,6 +31,7 @@ export const german: Texts = {
     notYou: 'Nicht Sie?',
     signOut: 'Abmelden',
     whose: 'Wessen Daten?',
+    patient: (name = 'Ohne Namen', birthDate) => (birthDate === undefined ? name : `${name}, geboren ${birthDate}`),
     lookAbove: 'Suchen Sie oben nach der Patientin oder dem Patienten.',
     nobody: 'Niemand wurde gefunden.',
     searchLabel: 'Patientin oder Patient: Name oder Kennung',

@@ -31,6 +31,7 @@ export const spanish: Texts = {
     notYou: '¿No es usted?',
     signOut: 'Cerrar sesión',
     whose: '¿De quién son los datos?',
+    patient: (name = 'Sin nombre', birthDate) => (birthDate === undefined ? name : `${name}, nacimiento: ${birthDate}`),
     lookAbove: 'Busque al paciente arriba.',
     nobody: 'No se encontró a nadie.',
     searchLabel: 'Paciente: nombre o identificador',

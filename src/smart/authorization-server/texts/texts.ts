@@ -31,6 +31,8 @@ export interface Texts {
     readonly notYou: string;
     readonly signOut: string;
     readonly whose: string;
+    /** `Ada Moor, born 1984-05-02`; either may not be known. */
+    patient(name: string | undefined, birthDate: string | undefined): string;
     readonly lookAbove: string;
     readonly nobody: string;
     readonly searchLabel: string;
