@@ -4,11 +4,12 @@ import { lockFolder } from '../base/folder-lock.js';
 import { openBlocks, openCatalog } from '../wiring/storage.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
 import { ArchiveBroken } from './transfer/archive.js';
-import { compare, moveAll } from './transfer/copy.js';
+import { openSmartStore } from '../wiring/smart.js';
+import { compare, copyAccounts, moveAll } from './transfer/copy.js';
 import { progressTo } from './transfer/progress.js';
 
 const usage = `Usage: mooring migrate [--verify-only]
-From the catalog and the blocks of this configuration to those that TARGET_... variables name, the server stopped:
+From the catalog (with accounts and apps) and the blocks of this configuration to those that TARGET_... variables name, the server stopped:
   TARGET_MONGODB_URL, TARGET_MONGODB_DATABASE, TARGET_KUBO_URLS, TARGET_KUBO_REPLICAS    MongoDB and Kubo instead of the embedded engines
   TARGET_DATA_DIR                                                                        embedded engines below another folder
 What was moved already is passed over, so an interrupted migration is simply started again. Keys, access log and chain stay where they are.`;
@@ -52,7 +53,10 @@ async function migrate(source: Config, target: Config, isCheckOnly: boolean): Pr
   };
   try {
     const startedAt = performance.now();
-    if (!isCheckOnly) await moveAll(from, to, onProgress);
+    if (!isCheckOnly) {
+      await copySmart(source, target);
+      await moveAll(from, to, onProgress);
+    }
     const seconds = (performance.now() - startedAt) / 1000;
     const { versions, problem } = await compare(from.catalog, to.catalog, to.blocks, onProgress);
     if (problem !== undefined) throw new ArchiveBroken(`${problem}; ${versions} versions before it fit`);
@@ -63,5 +67,17 @@ async function migrate(source: Config, target: Config, isCheckOnly: boolean): Pr
     await Promise.all([from.catalog.close(), from.blocks.close()]);
     if (!sameCatalog) await to.catalog.close();
     if (!sameBlocks) await to.blocks.close();
+  }
+}
+
+/** Accounts and tokens go where the catalog goes. */
+async function copySmart(source: Config, target: Config): Promise<void> {
+  if (JSON.stringify(source.smart.store) === JSON.stringify(target.smart.store)) return;
+  const from = await openSmartStore(source.smart.store);
+  const to = await openSmartStore(target.smart.store);
+  try {
+    await copyAccounts(from, to);
+  } finally {
+    await Promise.all([from.close(), to.close()]);
   }
 }

@@ -64,6 +64,17 @@ describe('AuditEvents of the access log', () => {
       ['read'],
     );
     assert.equal((await search(`patient=${bea}`, ofAda)).length, 0);
+    const roles = (event: { agent: { type: { coding: { code: string }[] } }[] }) =>
+      event.agent.map(({ type }) => type.coding[0]?.code);
+    const [{ agent, meta }] = own;
+    assert.deepEqual(roles(own[0]), ['110152', '110153', 'IRCP'], 'data goes from the server to the client');
+    assert.deepEqual(agent[0].network, { address: '127.0.0.1', type: '2' });
+    assert.deepEqual(meta.profile, [
+      'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead',
+    ]);
+    const [created] = await search(`entity=${observation}&action=C`, ofAda);
+    assert.deepEqual(roles(created), ['110153', '110152', 'AUT']);
+    assert.equal(refused.meta.profile, undefined, 'a refusal keeps to no profile of successes');
   });
 
   it('are there for auditors as a whole, and for nobody else', async () => {

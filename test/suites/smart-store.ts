@@ -72,8 +72,10 @@ export function smartStoreSuite(title: string, open: () => Promise<OpenedSmartSt
         (await second.list('AccessToken')).map(({ key }) => key),
         ['t4'],
       );
+      assert.ok((await second.kinds()).includes('AccessToken'));
       await store.remove('AccessToken', 't4');
       assert.deepEqual(await second.list('AccessToken'), []);
+      assert.ok(!(await second.kinds()).includes('AccessToken'));
     });
   });
 }

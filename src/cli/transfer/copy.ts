@@ -2,6 +2,7 @@
 import type { BlockDigest } from '../../base/ids.js';
 import type { Catalog, Entry } from '../../commit/catalog.js';
 import type { BlockStore, SealedBlock } from '../../ipfs/block-store.js';
+import type { SmartStore } from '../../smart/store/smart-store.js';
 import { ArchiveBroken } from './archive.js';
 
 const blocksAtOnce = 500;
@@ -161,4 +162,16 @@ function plainOf({ seq, time, versions, erasure }: Entry): string {
   ]);
   const erased = erasure && [hex(erasure.leaf), erasure.leaves, erasure.compartments.map(hex), erasure.blocks.map(hex)];
   return JSON.stringify([seq, time, rows, erased]);
+}
+
+/** Accounts, apps, grants and tokens, sealed as they are: both stores are of the same key ring. @returns how many entries. */
+export async function copyAccounts(from: SmartStore, to: SmartStore): Promise<number> {
+  let copied = 0;
+  for (const kind of await from.kinds()) {
+    for (const entry of await from.list(kind)) {
+      await to.put(kind, entry);
+      copied += 1;
+    }
+  }
+  return copied;
 }

@@ -149,6 +149,10 @@ class MongoSmartStore implements SmartStore {
     return guarded(async () => (await this.entries.find({ kind }).sort({ _id: 1 }).toArray()).map(entryOf));
   }
 
+  kinds(): Promise<Kind[]> {
+    return guarded(async () => (await this.entries.distinct('kind')).sort());
+  }
+
   async removeExpired(now: number): Promise<void> {
     await guarded(() => this.entries.deleteMany({ expires: { $lte: now } }));
   }

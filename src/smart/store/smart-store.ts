@@ -47,6 +47,8 @@ export interface SmartStore {
   /** Removes every entry of the group, of whatever kind. */
   removeGroup(group: string): Promise<void>;
   list(kind: Kind): Promise<StoredEntry[]>;
+  /** Every kind of which there is an entry: to copy all of them elsewhere. */
+  kinds(): Promise<Kind[]>;
   /** Drops what expired before `now`. */
   removeExpired(now: number): Promise<void>;
   close(): Promise<void>;

@@ -84,6 +84,11 @@ class SqliteSmartStore implements SmartStore {
     return Promise.resolve(rows.map((row) => entryOf(row) as StoredEntry));
   }
 
+  kinds(): Promise<Kind[]> {
+    const rows = this.connection.prepare('SELECT DISTINCT kind FROM entry ORDER BY kind').all([]);
+    return Promise.resolve(rows.map(([kind]) => kind as Kind));
+  }
+
   removeExpired(now: number): Promise<void> {
     this.run('NORMAL', 'DELETE FROM entry WHERE expires <= ?', [now]);
     return Promise.resolve();
