@@ -125,19 +125,16 @@ describe('the role matrix', () => {
   it('is what the router does: every operation of the server, at every level, for every role', async () => {
     // Only what stands before an operation is looked at: none runs.
     const stop = () => Promise.reject(new Passed());
-    const nobody = new Proxy({}, { get: () => undefined }) as never;
-    const parts = {
-      consent: { desk: nobody, memberships: nobody, emergencies: nobody },
-      launches: nobody,
-      proofs: nobody,
-    };
+    const nobody: never = new Proxy({}, { get: () => nobody }) as never;
     const offered = doorOperations({
       definitions: nobody,
       erasure: nobody,
       reindexing: nobody,
       sharing: nobody,
       rotations: nobody,
-      ...parts,
+      consent: nobody,
+      launches: nobody,
+      proofs: nobody,
     }).map((operation) => ({ ...operation, run: stop }));
     const services = new Proxy(behind, {
       get: (target, name) =>
