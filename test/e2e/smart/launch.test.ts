@@ -181,11 +181,19 @@ describe('a SMART app', () => {
     const { challenge, verifier } = pkce();
     assert.equal(await error({ code_challenge: challenge, aud: 'https://elsewhere.example/fhir' }), 'invalid_request');
     assert.equal(await error({ code_challenge: challenge, aud: undefined }), 'invalid_request');
-    const foreign = await browser().open(
-      world.authorizeUrl({ scope: 'openid', code_challenge: challenge, redirect_uri: 'https://evil.example/' }),
-    );
-    assert.equal(foreign.status, 400);
-    assert.match(foreign.headers.get('content-type') ?? '', /html/);
+    const { baseUrl } = world.server;
+    for (const aud of [`${baseUrl}x`, `${baseUrl}/Patient`, baseUrl.replace('http:', 'https:'), world.origin])
+      assert.equal(await error({ code_challenge: challenge, aud }), 'invalid_request', aud);
+    assert.match(await error({ code_challenge: challenge, aud: `${baseUrl}/` }), /^200/);
+    const foreign = ['https://evil.example/', `${redirect}/`, `${redirect}?x=1`, `${redirect}#x`, `${redirect}x`];
+    for (const redirect_uri of [...foreign, 'http://127.0.0.1:9/Callback', 'http://localhost:9/callback']) {
+      const page = await browser().open(
+        world.authorizeUrl({ scope: 'openid', code_challenge: challenge, redirect_uri }),
+      );
+      assert.equal(page.status, 400, redirect_uri);
+      assert.match(page.headers.get('content-type') ?? '', /html/);
+      assert.equal(page.headers.get('location'), null, 'nobody is sent there');
+    }
     const wrong = await world.launch({ scope: 'launch/patient patient/*.rs' }, { token: { code_verifier: verifier } });
     assert.deepEqual([wrong.status, wrong.body.error], [400, 'invalid_grant']);
     const pair = pkce();
