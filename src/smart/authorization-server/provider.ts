@@ -13,20 +13,14 @@ import type { Accounts } from '../accounts/accounts.js';
 import type { LaunchContexts } from '../launch-contexts.js';
 import type { SecurityLog } from '../security-events.js';
 import type { SealedStore } from '../store/sealed-store.js';
-import {
-  extraProperties,
-  grantable,
-  operatorProperties,
-  plainScopes,
-  type AppMetadata,
-  type IsKnownScope,
-} from './app-metadata.js';
+import { extraProperties, grantable, plainScopes, type AppMetadata, type IsKnownScope } from './app-metadata.js';
 import { auditEndpoint } from './audit-endpoints.js';
 import { lifetimes } from './lifetimes.js';
 import { operatorClient, type AppRegistration } from './operator-client.js';
 import { OidcAdapter } from './oidc-adapter.js';
 import type { PageFrame } from './page.js';
 import { providerPages } from './pages.js';
+import { checkRegistration, isOwn, mayIntrospect, requestParameters } from './provider-policy.js';
 import { claimsOfToken } from './token-claims.js';
 import { addLaunchToResponse, forbidOldCaches, showScope, showUser } from './token-response.js';
 
@@ -89,7 +83,7 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
     scopes: plainScopes,
     responseTypes: ['code'],
     pkce: { required: () => true },
-    extraParams: extraParams(parts, withoutResource),
+    extraParams: requestParameters(parts, withoutResource),
     features: features(parts),
     extraTokenClaims: (_ctx: KoaContext, token: OidcToken) => claimsOfToken(parts, token),
     findAccount: (_ctx: KoaContext, sub: string) => findAccount(parts, sub),
@@ -187,58 +181,6 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
       throw new errors.InvalidScope('none of the requested scopes is a system scope that the client is registered for');
     return { scope: scopes.join(' '), audience: baseUrl, accessTokenFormat: 'opaque' };
   }
-}
-
-/** A resource server, or the app that the token was issued to. */
-function mayIntrospect(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean {
-  return token.clientId === client.clientId || client.mooring_introspection === true;
-}
-
-/** An app revokes its own tokens; about others it learns nothing (RFC 7009, 2.1). */
-function isOwn(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean {
-  return token.clientId === client.clientId;
-}
-
-/** @param ctx present when somebody registers the app over HTTP. @param metadata all of it. */
-function checkRegistration(
-  ctx: KoaContext | undefined,
-  name: string,
-  value: unknown,
-  metadata: { readonly redirect_uris?: readonly string[] },
-): void {
-  if (ctx === undefined) return;
-  if (operatorProperties.some((property) => property === name) && value !== undefined)
-    throw new errors.InvalidClientMetadata(`${name} is for the operator to set`);
-  const open = metadata.redirect_uris?.find((uri) => /^http:\/\/(?!(localhost|127\.0\.0\.1|\[::1\])[:/])/i.test(uri));
-  if (open !== undefined)
-    throw new errors.InvalidClientMetadata('redirect_uris are expected to be https, or on this device');
-}
-
-/** `aud` and `launch`. Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#request-4 */
-function extraParams({ audiences, launches }: ProviderParts, withoutResource: WeakSet<KoaContext>) {
-  return {
-    aud(ctx: KoaContext, aud: string | undefined) {
-      // Looked at when it was pushed; oidc-provider keeps pushed requests as JWTs, whose aud is another thing.
-      if (ctx.oidc?.entities.PushedAuthorizationRequest !== undefined) return;
-      const { scope = '' } = ctx.oidc?.params ?? {};
-      if (aud === undefined) {
-        if (withoutResource.has(ctx) && /(^| )(launch|(patient|user)\/)/.test(scope))
-          throw new errors.InvalidRequest('aud is missing; expected the FHIR base URL');
-      } else if (!audiences.includes(aud.replace(/\/$/, ''))) {
-        throw new errors.InvalidRequest('aud is another server than this one');
-      }
-    },
-    async launch(ctx: KoaContext, launch: string | undefined, client: OidcClient) {
-      const wants = (ctx.oidc?.params?.scope ?? '').split(' ').includes('launch');
-      if (launch === undefined) {
-        if (wants) throw new errors.InvalidRequest('the scope launch needs the parameter launch');
-        return;
-      }
-      const prepared = await launches.find(launch);
-      if (prepared === undefined || (prepared.clientId !== undefined && prepared.clientId !== client.clientId))
-        throw new errors.InvalidRequest('launch is not known, was used, or its time is over');
-    },
-  };
 }
 
 async function findAccount({ accounts, baseUrl }: ProviderParts, sub: string) {

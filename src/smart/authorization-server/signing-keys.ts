@@ -79,5 +79,5 @@ async function newKey(): Promise<JWK> {
 }
 
 function plain({ keys }: StoredKeys): SigningKeys {
-  return { keys: keys.map(({ retiredAt: _, ...key }) => key) };
+  return { keys: keys.map((key) => Object.fromEntries(Object.entries(key).filter(([name]) => name !== 'retiredAt'))) };
 }
