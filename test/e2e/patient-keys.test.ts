@@ -369,4 +369,22 @@ describe('a patient with a key of her own', () => {
       await rm(folder, { recursive: true, force: true });
     }
   });
+
+  it('finds pages that load and run nothing but themselves, and no other file beside them', async () => {
+    const { origin } = new URL(server.baseUrl);
+    const page = await server.get(`${origin}/patient/consents.html`, { token: '' });
+    assert.equal(page.status, 200);
+    const policy = page.headers.get('content-security-policy') ?? '';
+    for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])
+      assert.ok(policy.includes(part), policy);
+    assert.equal(/<script(?![^>]* src=)|\son[a-z]+=|style=/.test(page.text), false, 'nothing inline');
+    assert.match(
+      (await server.get(`${origin}/patient`, { token: '' })).text,
+      /Who may see your record/,
+      'the folder leads to the first page',
+    );
+    for (const name of ['..%2fsmart.css', '../package.json', 'nothing.html', '%00'])
+      assert.equal((await server.get(`${origin}/patient/${name}`, { token: '' })).status, 404, name);
+    assert.equal((await server.post(`${origin}/patient/consents.html`, {}, { token: '' })).status, 405);
+  });
 });
