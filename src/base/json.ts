@@ -256,8 +256,9 @@ class Parser {
       at += code === 0x5c ? 2 : 1;
     }
     this.position = at + 1;
+    let value: string;
     try {
-      return JSON.parse(text.slice(start - 1, at + 1)) as string;
+      value = JSON.parse(text.slice(start - 1, at + 1)) as string;
     } catch {
       throw this.problem(
         'a string holds a control character or an escape that JSON does not know',
@@ -265,6 +266,9 @@ class Parser {
         start - 1,
       );
     }
+    // UTF-8 has no half of a surrogate pair: what is stored and hashed would not be what came. Spec: RFC 8259 section 8.2
+    if (loneSurrogate.test(value)) throw this.problem('a string holds half of a surrogate pair', 'syntax', start - 1);
+    return value;
   }
 
   private number(holder: object, key: string | number): number {
@@ -314,6 +318,7 @@ class Parser {
   }
 }
 
+const loneSurrogate = /\p{Surrogate}/u;
 const numberForm = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
 function isNumberStart(code: number): boolean {
