@@ -11,19 +11,24 @@ interface Held {
   readonly text?: string;
 }
 
+/** Operations of one patch, and values that its copies may make: copies of copies would grow without end. */
+const limits = { operations: 2_000, copied: 200_000 } as const;
+
 /**
  * A changed copy of `document`.
  * @param patch the parsed patch: an array of operations.
- * @throws FhirError 400 `structure` when `patch` is no JSON Patch; 422 `business-rule` when an operation does not apply.
+ * @throws FhirError 400 `structure` when `patch` is no JSON Patch, `too-costly` beyond the limits; 422 `business-rule` when an operation does not apply.
  */
 export function applyJsonPatch<T>(document: T, patch: unknown): T {
   if (!Array.isArray(patch)) throw fhirError(400, 'structure', 'A JSON Patch is an array of operations.');
+  if (patch.length > limits.operations) throw tooCostly(`more than ${limits.operations} operations`);
   const holder: Record<string, unknown> = { root: structuredCopy(document) };
-  patch.forEach((operation: unknown, index) => applyOne(holder, operation, index));
+  const budget = { left: limits.copied };
+  patch.forEach((operation: unknown, index) => applyOne(holder, operation, index, budget));
   return holder.root as T;
 }
 
-function applyOne(holder: Record<string, unknown>, operation: unknown, index: number): void {
+function applyOne(holder: Record<string, unknown>, operation: unknown, index: number, budget: { left: number }): void {
   const place = `operation ${index}`;
   if (typeof operation !== 'object' || operation === null || Array.isArray(operation)) {
     throw fhirError(400, 'structure', `${place}: expected an object with "op" and "path".`);
@@ -45,6 +50,7 @@ function applyOne(holder: Record<string, unknown>, operation: unknown, index: nu
     }
     case 'copy': {
       const { value, text } = read(holder, pointer(from, `${place}: "from"`), place);
+      spend(budget, value);
       return add(holder, target, { value: structuredCopy(value), text }, place);
     }
     case 'test': {
@@ -155,6 +161,17 @@ function forget(parent: Record<string, unknown>, key: string): void {
   const exact = (parent as { [EXACT]?: Record<string, string> })[EXACT];
   if (exact !== undefined) delete exact[key];
   delete parent[key];
+}
+
+/** Counts the values that a copy makes. @throws FhirError 400 `too-costly` when nothing is left. */
+function spend(budget: { left: number }, value: unknown): void {
+  budget.left -= 1;
+  if (budget.left < 0) throw tooCostly(`copies of more than ${limits.copied} values`);
+  if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) spend(budget, part);
+}
+
+function tooCostly(reason: string) {
+  return fhirError(400, 'too-costly', `A JSON Patch may not ask for ${reason}.`);
 }
 
 /** A deep copy that keeps exact number texts. */

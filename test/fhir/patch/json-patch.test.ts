@@ -49,4 +49,14 @@ describe('JSON Patch', () => {
     assert.deepEqual(applyJsonPatch(document, patch.slice(0, 1)), { active: false });
     assert.throws(() => applyJsonPatch(document, { op: 'add' }), { status: 400 });
   });
+
+  it('copies of copies end before they fill the memory; a few copies are made', () => {
+    const copies = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ op: 'copy', from: '', path: `/a${at}` }));
+    assert.throws(() => applyJsonPatch({ active: true }, copies(40)), { status: 400, message: /copies of more than/ });
+    assert.equal(Object.keys(applyJsonPatch({ active: true }, copies(8))).length, 9);
+    const tests = Array.from({ length: 2_001 }, () => ({ op: 'test', path: '/active', value: true }));
+    assert.throws(() => applyJsonPatch({ active: true }, tests), { status: 400, message: /more than 2000 operations/ });
+    assert.deepEqual(applyJsonPatch({ active: true }, tests.slice(1)), { active: true });
+  });
 });
