@@ -123,6 +123,8 @@ export async function createServer(
 function listen(http: HttpServer, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     http.once('error', reject);
+    // Longer than proxies keep a connection idle (60 s): they, not we, end it, so no request meets a connection that is being closed.
+    http.keepAliveTimeout = 65_000;
     http.listen(port, host, () => {
       http.off('error', reject);
       resolve();

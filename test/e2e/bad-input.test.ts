@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { firstIssue, TestServer, type Answer, type RequestOptions } from './server.js';
 
 interface Case {
@@ -90,6 +91,11 @@ describe('bad input', () => {
     assert.equal(large.status, 413);
     assert.equal(firstIssue(large).code, 'too-long');
     assert.equal((await server.post('Patient', patient(500_000))).status, 201);
+    const headers = { 'Content-Type': 'application/fhir+json', 'Content-Encoding': 'gzip' };
+    const packed = (length: number) =>
+      server.send('POST', 'Patient', { body: gzipSync(JSON.stringify(patient(length))), headers });
+    assert.equal((await packed(8 * 1024 * 1024)).status, 413);
+    assert.equal((await packed(500_000)).status, 201);
   });
 
   it('an absurd _count is cut to the most that is offered', async () => {

@@ -11,18 +11,20 @@ import { readXml, XmlError } from '../format/xml.js';
 import { pause } from '../../base/pause.js';
 
 /**
- * The whole body, unpacked. A body over the limit is read to its end and thrown away, so that the client gets to hear the answer.
+ * The whole body, unpacked. A body over the limit is read to its end (within bounds) and thrown away, so that the client gets to hear the answer.
  * @throws FhirError 413 `too-long` over `maxBytes` (of the unpacked body), 415 for an unknown Content-Encoding, 400 for bytes that do not unpack.
  */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   const isTooLong = Number(request.headers['content-length'] ?? 0) > maxBytes;
+  const source = unpacked(request);
   try {
-    for await (const chunk of unpacked(request) as AsyncIterable<Buffer>) {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
       if (sizeBytes <= maxBytes && !isTooLong) chunks.push(chunk);
       else chunks.length = 0;
+      if (sizeBytes > maxBytes && source !== request) break;
       if (sizeBytes > maxBytes * 4 + 64 * 1024 * 1024) break;
     }
   } catch (error) {
@@ -30,6 +32,8 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     throw fhirError(400, 'structure', `The body cannot be read: ${(error as Error).message}.`);
   }
   if (sizeBytes > maxBytes || isTooLong) {
+    // What is packed is not unpacked any further; its bytes are read to their end.
+    if (source !== request) request.resume();
     throw fhirError(413, 'too-long', `The body is larger than the ${maxBytes} bytes that this server accepts.`);
   }
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
