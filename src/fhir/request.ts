@@ -56,6 +56,8 @@ export interface Context {
   readonly breakGlassReason?: string;
   /** Set for entries of a batch: those may carry an id that is not meant. */
   readonly isBundleEntry?: boolean;
+  /** Set while the reads of a transaction are tried: what is found does not leave. */
+  readonly isRehearsal?: boolean;
   /** How long an answer to a write waits for its anchor (`Prefer: wait=30`). */
   readonly waitForAnchorMs?: number;
 }

@@ -137,6 +137,47 @@ describe('transactions', () => {
     assert.equal((await server.get('Patient?_summary=count')).body.total, before);
   });
 
+  it('write nothing when a read would fail; a read of what the transaction writes succeeds', async () => {
+    const read = (url: string): Entry => ({ request: { method: 'GET', url } });
+    const write = (id: string): Entry => ({ request: { method: 'PUT', url: `Patient/${id}` }, resource: patient() });
+    for (const [url, status] of [
+      ['Patient/t-nobody', 404],
+      ['Patient?unknown=1', 400],
+    ] as const) {
+      const refused = await send('transaction', [write('t-rehearsed'), read(url)]);
+      assert.equal(refused.status, status);
+      assert.deepEqual(refused.body.issue[0].expression, ['Bundle.entry[1].request']);
+      assert.equal((await server.get('Patient/t-rehearsed')).status, 404, 'nothing was written');
+    }
+    const { status } = await send('transaction', [write('t-rehearsed'), read('Patient/t-rehearsed')]);
+    assert.equal(status, 200);
+    const gone = [{ request: { method: 'DELETE', url: 'Patient/t-rehearsed' } }, read('Patient/t-rehearsed')];
+    assert.equal((await send('transaction', gone)).status, 410);
+    assert.equal((await server.get('Patient/t-rehearsed')).status, 200, 'nothing was deleted');
+  });
+
+  it('refuse what names one thing twice: a fullUrl, an id that is written and deleted', async () => {
+    const twice = await send('transaction', [post(patient(), {}, uuid(3)), post(patient(), {}, uuid(3))]);
+    assert.deepEqual([twice.status, twice.body.issue[0].expression], [400, ['Bundle.entry[1].fullUrl']]);
+    assert.equal((await send('transaction', [post(patient(), {}, uuid(3)), post(patient(), {}, uuid(4))])).status, 200);
+    const update = { request: { method: 'PUT', url: 'Patient/t-twice' }, resource: patient() };
+    const remove = { request: { method: 'DELETE', url: 'Patient/t-twice' } };
+    assert.equal((await send('transaction', [update, remove])).status, 400);
+    assert.equal((await send('transaction', [update])).status, 200);
+  });
+
+  it('take _search among the entries, and the type before the criteria of ifNoneExist', async () => {
+    const created = await send('transaction', [post(patient('t-typed'))]);
+    const id = idAt(created.body, 0);
+    const { status, body } = await send('batch', [
+      { request: { method: 'POST', url: `Patient/_search?_id=${id}` } },
+      post(patient('t-typed'), { ifNoneExist: 'Patient?identifier=http://example.org/ids|t-typed' }),
+    ]);
+    assert.equal(status, 200);
+    assert.equal(body.entry[0].resource.entry[0].resource.id, id);
+    assert.equal(body.entry[1].response.status, '200 OK');
+  });
+
   it('delete first, then create, then update and patch, then read; answers stay in the order of the entries', async () => {
     const { body: doomed } = await server.post('Patient', patient('t-order'));
     const { body: updated } = await server.post('Patient', patient());

@@ -64,7 +64,8 @@ async function answerEntry(
   try {
     const parsed = requestEntry(entry, index, context.baseUrl, request.prefer);
     const { method } = parsed.request;
-    const isRead = method === 'GET' || method === 'HEAD' || (parsed.request.path.at(-1) ?? '').startsWith('$');
+    const last = parsed.request.path.at(-1) ?? '';
+    const isRead = method === 'GET' || method === 'HEAD' || last.startsWith('$') || last === '_search';
     const answer = await handle(parsed.request, { ...context, isBundleEntry: true });
     return responseEntry(answer, context.baseUrl, isRead || parsed.request.prefer.return === 'representation');
   } catch (error) {

@@ -40,7 +40,8 @@ export function requestEntry(
   }
   const needsBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
   const { path, query } = splitEntryUrl(url, baseUrl, place);
-  if (needsBody && resource === undefined && !(path.at(-1) ?? '').startsWith('$')) {
+  const last = path.at(-1) ?? '';
+  if (needsBody && resource === undefined && !last.startsWith('$') && last !== '_search') {
     throw fhirError(400, 'required', `A ${method} needs a resource.`, `${place}.resource`);
   }
   return {

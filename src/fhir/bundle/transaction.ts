@@ -6,8 +6,16 @@
 import { randomUUID } from 'node:crypto';
 import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
-import { bodyResource, conditionOf, instanceOf, versionIdOf } from '../interactions/interaction.js';
+import {
+  bodyResource,
+  conditionOf,
+  ifMatchOf,
+  ifNoneExistOf,
+  instanceOf,
+  versionIdOf,
+} from '../interactions/interaction.js';
 import { patchOf } from '../interactions/patch.js';
+import { renderError } from '../outcome.js';
 import { Slices } from '../../base/pause.js';
 import type { Context, FhirRequest, FhirResponse } from '../request.js';
 import type { FhirServices } from '../services.js';
@@ -15,6 +23,7 @@ import { answerOf } from '../write/answer.js';
 import type { WriteOperation, Written } from '../write/operation.js';
 import { Problems } from '../write/problems.js';
 import { write } from '../write/write.js';
+import { rehearse } from './rehearsal.js';
 import { requestEntry, type RequestEntry } from './request-entry.js';
 import { responseEntry, type ResponseEntry } from './response-entry.js';
 
@@ -42,6 +51,9 @@ export async function transaction(
     });
     await slices.turn();
   }
+  refuseSameFullUrls(entries, problems);
+  problems.throwIfAny();
+  await rehearse(handle, context, parsed, operations.keys(), problems);
   problems.throwIfAny();
 
   const answers: (ResponseEntry | undefined)[] = new Array<undefined>(entries.length).fill(undefined);
@@ -53,7 +65,7 @@ export async function transaction(
     await slices.turn();
   }
   for (const entry of parsed) {
-    answers[entry.index] ??= responseEntry(await handle(entry.request, context), context.baseUrl, true);
+    answers[entry.index] ??= responseEntry(await answerOther(services, handle, entry, context), context.baseUrl, true);
     await slices.turn();
   }
   return {
@@ -64,6 +76,39 @@ export async function transaction(
       ...(answers.length > 0 ? { entry: answers } : {}),
     },
   };
+}
+
+/** Spec: the invariant bdl-7. @throws through `problems`: which of two entries a link meant could not be told. */
+function refuseSameFullUrls(entries: readonly unknown[], problems: Problems): void {
+  const places = new Map<string, string>();
+  entries.forEach((entry, index) => {
+    const { fullUrl, resource } = entry as { fullUrl?: unknown; resource?: { meta?: { versionId?: unknown } } };
+    if (typeof fullUrl !== 'string') return;
+    const key = JSON.stringify([fullUrl, resource?.meta?.versionId]);
+    const first = places.get(key);
+    const expression = `Bundle.entry[${index}].fullUrl`;
+    if (first === undefined) places.set(key, expression);
+    else {
+      const diagnostics = `The fullUrl "${fullUrl.slice(0, 200)}" stands twice: here and at ${first}.`;
+      problems.add(400, [{ severity: 'error', code: 'invariant', diagnostics, expression }]);
+    }
+  });
+}
+
+/** A read, search or operation. What fails after the writes are committed (others were faster) is told in its own entry. */
+async function answerOther(
+  services: FhirServices,
+  handle: Handle,
+  { request }: RequestEntry,
+  context: Context,
+): Promise<FhirResponse> {
+  try {
+    return await handle(request, context);
+  } catch (error) {
+    const { status, outcome, isDefect } = renderError(error, context.requestId);
+    if (isDefect) services.reportDefect(context.requestId, error);
+    return { status, resource: outcome };
+  }
 }
 
 async function writeAnswer(
@@ -100,14 +145,14 @@ function writeOperation(services: FhirServices, context: Context, entry: Request
     fullUrl,
     place: `${place}.resource`,
     requestPlace: `${place}.request`,
-    ifMatch: versionIdOf(request.ifMatch),
+    ifMatch: ifMatchOf(request.ifMatch),
   };
   switch (method) {
     case 'POST': {
       requireScope(context.principal, type, 'c');
       if (id !== undefined) throw fhirError(400, 'value', 'A POST has no id in its url.', `${place}.request.url`);
       const resource = entryResource(entry, type);
-      const condition = request.ifNoneExist?.replace(/^\?/, '');
+      const condition = ifNoneExistOf(request.ifNoneExist, type);
       return { ...common, interaction: 'create', id: randomUUID(), resource, condition };
     }
     case 'PUT': {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { fhirError } from '../../base/outcome.js';
 import { requireScope } from '../access.js';
-import { bodyResource, type Interaction } from './interaction.js';
+import { bodyResource, ifNoneExistOf, type Interaction } from './interaction.js';
 import { binaryOf } from './native.js';
 import { writeOne } from './write-one.js';
 
@@ -13,6 +13,6 @@ export const create: Interaction = async (services, request, context, { type = '
     const diagnostics = `The body has the id "${id}", but the server assigns ids on create; use PUT ${type}/${id}.`;
     throw fhirError(400, 'invalid', diagnostics, `${type}.id`);
   }
-  const condition = request.ifNoneExist?.replace(/^\?/, '');
+  const condition = ifNoneExistOf(request.ifNoneExist, type);
   return writeOne(services, request, context, type, { interaction: 'create', id: randomUUID(), resource, condition });
 };

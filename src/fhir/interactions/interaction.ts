@@ -34,6 +34,16 @@ export function versionIdOf(tag: string | undefined): string | undefined {
   return match === null ? tag.trim() : match[1];
 }
 
+/** What If-Match names: the versionIds, or `*` for whichever is there. Spec: RFC 9110 section 13.1.1 */
+export function ifMatchOf(header: string | undefined): readonly string[] | undefined {
+  return header?.split(',').map((tag) => versionIdOf(tag) ?? '');
+}
+
+/** Search criteria of `If-None-Exist`, without the `?` (or `Type?`) that some clients put before them. */
+export function ifNoneExistOf(header: string | undefined, type: string): string | undefined {
+  return header?.startsWith(`${type}?`) ? header.slice(type.length + 1) : header?.replace(/^\?/, '');
+}
+
 /** The query of a conditional interaction, without what only shapes the answer. */
 export function conditionOf(query: FhirRequest['query']): string | undefined {
   const criteria = query.filter(([name]) => !isPresentation(name));
@@ -47,7 +57,7 @@ export function isPresentation(name: string): boolean {
 }
 
 /** The resource of the body. @throws FhirError 400 when there is none, or it is of another type than the URL says. */
-export function bodyResource(request: FhirRequest, type: string | undefined) {
+export function bodyResource(request: Pick<FhirRequest, 'body'>, type: string | undefined) {
   const { body } = request;
   if (body === undefined) throw fhirError(400, 'structure', 'The body is empty; expected a resource.');
   if (typeof body !== 'object' || body === null || Array.isArray(body) || Buffer.isBuffer(body)) {

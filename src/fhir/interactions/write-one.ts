@@ -7,7 +7,7 @@ import type { FhirServices } from '../services.js';
 import { answerOf } from '../write/answer.js';
 import type { WriteOperation } from '../write/operation.js';
 import { write } from '../write/write.js';
-import { conditionOf, instanceOf, versionIdOf, type PathParameters } from './interaction.js';
+import { conditionOf, ifMatchOf, instanceOf, versionIdOf, type PathParameters } from './interaction.js';
 
 /** What distinguishes one write from another; the place and the preconditions are the request's. */
 export type OneWrite = Pick<WriteOperation, 'interaction' | 'id' | 'condition' | 'resource' | 'patch' | 'dropsLabels'>;
@@ -24,7 +24,7 @@ export async function writeOne(
     {
       ...one,
       resourceType: type,
-      ifMatch: versionIdOf(request.ifMatch),
+      ifMatch: ifMatchOf(request.ifMatch),
       ifNoneMatch: versionIdOf(request.ifNoneMatch),
       place: type,
     },

@@ -17,8 +17,8 @@ export interface WriteOperation {
   readonly patch?: (present: Resource) => Resource;
   /** The content is all there is: security labels of the version before do not stay (`$meta-delete`). */
   readonly dropsLabels?: boolean;
-  /** versionId that the present version must have. */
-  readonly ifMatch?: string;
+  /** versionIds one of which the present version must have; `*`: any. */
+  readonly ifMatch?: readonly string[];
   /** `*`: refuse when the resource exists. */
   readonly ifNoneMatch?: string;
   /** `Bundle.entry.fullUrl`. */

@@ -92,7 +92,8 @@ async function settleTargets(
     for (const target of found ?? []) {
       targets.push(target);
       if (operation.interaction === 'create' && operation.condition !== undefined) conditions.set(key, target);
-      if (target.kind !== 'matched' && target.kind !== 'nothing') refuseSecond(target, place, taken, problems);
+      const isNamed = target.kind !== 'nothing' || operation.condition === undefined;
+      if (target.kind !== 'matched' && isNamed) refuseSecond(target, place, taken, problems);
     }
     await slices.turn();
   }

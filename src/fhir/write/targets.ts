@@ -235,15 +235,17 @@ function found(services: TargetServices, operation: WriteOperation, row: Version
 
 function checkPreconditions({ ifMatch, ifNoneMatch }: WriteOperation, current: VersionRow | undefined): void {
   const present = current === undefined || current.isDeleted ? undefined : String(current.versionId);
-  if (ifMatch !== undefined && ifMatch !== present) throw versionConflict(ifMatch, present);
+  if (ifMatch !== undefined && (present === undefined || !(ifMatch.includes('*') || ifMatch.includes(present)))) {
+    throw versionConflict(ifMatch, present);
+  }
   if (ifNoneMatch !== undefined && present !== undefined && (ifNoneMatch === '*' || ifNoneMatch === present)) {
     throw fhirError(412, 'conflict', `If-None-Match is "${ifNoneMatch}", but version ${present} is there.`);
   }
 }
 
-function versionConflict(expected: string, present: string | undefined) {
+function versionConflict(expected: readonly string[], present: string | undefined) {
   const found = present === undefined ? 'there is none' : `the present version is "${present}"`;
-  return fhirError(412, 'conflict', `If-Match expects version "${expected}", but ${found}.`);
+  return fhirError(412, 'conflict', `If-Match expects version "${expected.join('" or "')}", but ${found}.`);
 }
 
 function severalMatches(resourceType: string, condition: string, count: number) {

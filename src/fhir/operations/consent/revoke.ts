@@ -7,7 +7,7 @@
 import { fhirError } from '../../../base/outcome.js';
 import type { ConsentDesk } from '../../../consent/desk.js';
 import { requireScope } from '../../access.js';
-import { instanceOf, versionIdOf } from '../../interactions/interaction.js';
+import { ifMatchOf, instanceOf } from '../../interactions/interaction.js';
 import { release } from '../../interactions/release.js';
 import { parametersOf } from '../../terminology/operations/parameters.js';
 import { unknown } from '../../write/targets.js';
@@ -32,7 +32,7 @@ export function revokeOperations(desk: ConsentDesk): Operation[] {
             resourceType: 'Consent',
             id,
             place: 'Consent',
-            ifMatch: versionIdOf(request.ifMatch),
+            ifMatch: ifMatchOf(request.ifMatch),
             patch: (present) => {
               const { status } = present;
               if (status !== 'active' && status !== 'inactive') {
