@@ -187,7 +187,7 @@ const operations: Record<string, readonly Ask[]> = {
   'publish-members': [post('Group/hidden-g/$publish-members')],
   shared: [get('Patient/hidden/$shared'), get('$shared?patient=hidden')],
   subsumes: apart(),
-  translate: apart(),
+  translate: apart(get('ConceptMap/$translate?code=hidden-code&system=urn:x')),
   reindex: apart(),
   'rotate-keys': apart(),
 };

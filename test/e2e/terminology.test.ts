@@ -156,6 +156,52 @@ describe('terminology operations', () => {
     assert.equal(valueOf(subsumed, 'outcome'), 'subsumes');
   });
 
+  it('$translate goes by stored ConceptMaps, by given ones, and from one to the next', async () => {
+    const group = (source: string, target: string, more: object) => [{ source, target, ...more }];
+    const conceptMap = (url: string, more: object) => ({ resourceType: 'ConceptMap', url, status: 'active', ...more });
+    const first = conceptMap('http://example.org/map/1', {
+      group: group('urn:local', 'urn:world', {
+        element: [{ code: 'a', target: [{ code: 'A', display: 'Great A', equivalence: 'equivalent' }] }],
+        unmapped: { mode: 'other-map', url: 'http://example.org/map/2' },
+      }),
+    });
+    const second = conceptMap('http://example.org/map/2', {
+      group: group('urn:local', 'urn:world', { element: [{ code: 'b', target: [{ equivalence: 'unmatched' }] }] }),
+    });
+    const { id } = (await server.post('ConceptMap', first)).body as { id: string };
+    await server.post('ConceptMap', second);
+    const concept = (answer: Answer) => {
+      const match = (answer.body.parameter as { name: string; part: object[] }[]).find(({ name }) => name === 'match');
+      return [valueOf(answer, 'result'), match?.part];
+    };
+    const found = [
+      { name: 'equivalence', valueCode: 'equivalent' },
+      { name: 'concept', valueCoding: { system: 'urn:world', code: 'A', display: 'Great A' } },
+      { name: 'source', valueUri: 'http://example.org/map/1' },
+    ];
+    for (const query of [
+      `ConceptMap/${id}/$translate?code=a`,
+      'ConceptMap/$translate?url=http://example.org/map/1&code=a&system=urn:local',
+      'ConceptMap/$translate?code=a&system=urn:local&targetsystem=urn:world',
+    ]) {
+      assert.deepEqual(concept(await server.get(query)), [true, found], query);
+    }
+    const reverse = await server.get('ConceptMap/$translate?code=A&system=urn:world&reverse=true');
+    assert.deepEqual(concept(reverse)[1]?.[1], { name: 'concept', valueCoding: { system: 'urn:local', code: 'a' } });
+    const passedOn = await server.get('ConceptMap/$translate?url=http://example.org/map/1&code=b&system=urn:local');
+    assert.deepEqual([valueOf(passedOn, 'result'), passedOn.body.parameter[2].part[0].valueCode], [false, 'unmatched']);
+    const parameter = [
+      { name: 'conceptMap', resource: first },
+      { name: 'codeableConcept', valueCodeableConcept: { coding: [{ system: 'urn:local', code: 'a' }] } },
+    ];
+    const given = await server.post('ConceptMap/$translate', { resourceType: 'Parameters', parameter });
+    assert.deepEqual(concept(given), [true, found]);
+    const unknown = await server.get('ConceptMap/$translate?url=http://example.org/map/9&code=a&system=urn:local');
+    assert.deepEqual([unknown.status, firstIssue(unknown).code], [404, 'not-found']);
+    const without = await server.get('ConceptMap/$translate?code=a');
+    assert.deepEqual([without.status, firstIssue(without).code], [400, 'required']);
+  });
+
   it('what is unknown or cannot be listed is told apart', async () => {
     const cases: readonly (readonly [url: string, status: number, code: string])[] = [
       ['ValueSet/$expand?url=http://example.org/nowhere', 404, 'not-found'],

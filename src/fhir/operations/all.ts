@@ -21,6 +21,7 @@ import { reindexOperation, type ReindexParts } from './reindex.js';
 import { rotateKeysOperation, type RotationDesk } from './rotate-keys.js';
 import { sharingOperations, type SharingParts } from './share.js';
 import { terminologyOperations } from './terminology-operations.js';
+import { translateOperation } from './translate.js';
 import { validateOperation } from './validate.js';
 
 export interface OperationParts {
@@ -63,6 +64,7 @@ export function doorOperations({
     ...consentOperations(consent),
     rotateKeysOperation(rotations),
     ...terminologyOperations(() => definitions.current),
+    translateOperation,
     ...(launches === undefined ? [] : [launchContextOperation(launches)]),
     ...(proofs === undefined ? [] : [...proofOperations(proofs), possessionOperation(proofs)]),
   ];

@@ -106,6 +106,16 @@ export class Input {
     return found.resource as Resource;
   }
 
+  /** The parts of each parameter of that name, as input of their own. */
+  parts(name: string): Input[] {
+    return this.parameters
+      .filter((parameter) => parameter.name === name)
+      .map(({ part }) => {
+        if (!Array.isArray(part) || !part.every(isObject)) throw wrongType(name, 'a parameter with parts');
+        return new Input(part as Parameter[], []);
+      });
+  }
+
   private object(name: string, expected: string): object | undefined {
     const [value] = this.valuesOf(name);
     if (value === undefined) return undefined;
