@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import {
+  buildClientSchema,
+  getIntrospectionQuery,
+  parse,
+  validate,
+  validateSchema,
+  type IntrospectionQuery,
+} from 'graphql';
 import { TestServer, type Answer } from './server.js';
+
+const json = { 'Content-Type': 'application/json' };
 
 describe('$graphql', () => {
   let server: TestServer;
@@ -263,7 +273,8 @@ describe('$graphql', () => {
       ['a broken FHIRPath', 'Patient/example/', '{ name(fhirpath: "((") { given } }', 400],
       ['an unknown search parameter', '', '{ PatientList(shoe_size: 44) { id } }', 400],
       ['a resource at the root that is none', '', '{ PonyList { id } }', 400],
-      ['a mutation', '', 'mutation { PatientDelete(id: example) { id } }', 400],
+      ['a mutation by GET', '', 'mutation { PatientDelete(id: example) { information { id } } }', 405],
+      ['a subscription', '', 'subscription { Patient(id: example) { id } }', 400],
       ['an empty query', '', ' ', 400],
     ];
     for (const [name, place, query, status] of wrong) {
@@ -283,6 +294,8 @@ describe('$graphql', () => {
         { headers: { 'Content-Type': 'application/json' } },
       );
       assert.deepEqual(refusal(wide), [400, 'too-costly']);
+      const deep = { query: `{${'a{'.repeat(4_990)}${'}'.repeat(4_991)}` };
+      assert.equal((await server.post('$graphql', deep, { headers: json })).status, 400);
       assert.equal((await ask('Patient/example/', '{ id }')).status, 200);
     });
 
@@ -291,6 +304,83 @@ describe('$graphql', () => {
       await put({ resourceType: 'Patient', id: 'lonely', generalPractitioner: [{ display: 'somebody' }] });
       assert.deepEqual(refusal(await ask('Patient/lonely/', query(''))), [404, 'not-found']);
       assert.deepEqual(await data('Patient/lonely/', query('(optional: true)')), { generalPractitioner: [{}] });
+    });
+  });
+
+  describe('introspection', () => {
+    const introspected = async (query: string) => {
+      const { status, body, text } = await server.post('$graphql', { query }, { headers: json });
+      assert.equal(status, 200, text.slice(0, 500));
+      return body.data;
+    };
+
+    it('gives a schema that a client can build: types of R4, searches, mutations', async () => {
+      const schema = buildClientSchema((await introspected(getIntrospectionQuery())) as IntrospectionQuery);
+      const known = (query: string) => validate(schema, parse(query)).map(({ message }) => message);
+      assert.deepEqual(validateSchema(schema), []);
+      assert.deepEqual(
+        known(`{ PatientList(family: "x", _count: 2) { resourceType id name(use: official) @flatten { given family }
+          birthDate _birthDate { extension { url valueDateTime } } contact { relationship { text } }
+          managingOrganization { resource(optional: true) { id ... on Organization { name } } } }
+          ObservationConnection(code: "y") { count last edges { mode score resource { valueQuantity { value } } } } }`),
+        [],
+      );
+      assert.deepEqual(known('mutation { PatientCreate(res: { active: true }) { location resource { id } } }'), []);
+      assert.match(known('{ PatientList { shoeSize } }')[0], /Cannot query field "shoeSize"/);
+    });
+
+    it('tells of one type, with aliases and fragments; an unknown one is null', async () => {
+      const query = `{ one: __type(name: "PatientContact") { ...t } none: __type(name: "Pony") { name } }
+        fragment t on __Type { name kind fields { name type { name kind ofType { name } } } }`;
+      const { one, none } = await introspected(query);
+      assert.equal(none, null);
+      assert.deepEqual([one.name, one.kind], ['PatientContact', 'OBJECT']);
+      const gender = one.fields.find(({ name }: { name: string }) => name === 'gender');
+      assert.deepEqual(gender.type, { name: 'code', kind: 'SCALAR', ofType: null });
+    });
+  });
+
+  describe('mutations', () => {
+    const mutate = (query: string, variables: object = {}, token?: string) =>
+      server.post('$graphql', { query, variables }, { headers: json, ...(token === undefined ? {} : { token }) });
+
+    it('create, update and delete, and tell what was asked', async () => {
+      const created = await mutate(
+        'mutation($p: PatientInput!) { PatientCreate(res: $p) { location resource { id active } information { issue { severity } } } }',
+        { p: { resourceType: 'Patient', active: true, id: 'not-mine' } },
+      );
+      assert.equal(created.status, 200, created.text);
+      const { location, resource, information } = created.body.data.PatientCreate;
+      assert.equal(location, `${server.baseUrl}/Patient/${resource.id}/_history/1`);
+      assert.deepEqual([resource.active, information.issue[0].severity], [true, 'information']);
+      const exact = await mutate(`mutation { ObservationCreate(res: { status: "final", code: { text: "x" },
+        valueQuantity: { value: 1.50 } }) { resource { valueQuantity { value } } } }`);
+      assert.match(exact.text, /"value":1\.50\}/);
+      const { id } = resource;
+      const updated = await mutate(
+        `mutation { PatientUpdate(id: "${id}", res: { active: false }) { resource { active meta { versionId } } } }`,
+      );
+      assert.deepEqual(updated.body.data.PatientUpdate, { resource: { active: false, meta: { versionId: '2' } } });
+      const deleted = await mutate(`mutation { PatientDelete(id: "${id}") { information { issue { diagnostics } } } }`);
+      assert.equal(deleted.status, 200, deleted.text);
+      assert.equal((await server.get(`Patient/${id}`)).status, 410);
+    });
+
+    it('write all or nothing; what cannot be answered, and what is not allowed, writes nothing', async () => {
+      const count = async () => (await server.get('Patient?_summary=count')).body.total as number;
+      const before = await count();
+      const good = 'a: PatientCreate(res: { active: true })';
+      const bad = await mutate(
+        `mutation { ${good} { resource { id } } b: PatientCreate(res: { gender: "x" }) { location } }`,
+      );
+      assert.deepEqual(refusal(bad), [422, 'code-invalid']);
+      assert.deepEqual(refusal(await mutate(`mutation { ${good} { resource { shoeSize } } }`)), [400, 'invalid']);
+      assert.deepEqual(refusal(await mutate(`mutation { ${good} { shoeSize } }`)), [400, 'invalid']);
+      const reader = await server.tokenFor({ actor: 'Practitioner/reader', scope: 'user/*.rs' });
+      assert.deepEqual(refusal(await mutate(`mutation { ${good} { location } }`, {}, reader)), [403, 'forbidden']);
+      assert.equal(await count(), before);
+      assert.equal((await mutate(`mutation { ${good} { location } }`)).status, 200);
+      assert.equal(await count(), before + 1);
     });
   });
 

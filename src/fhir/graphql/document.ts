@@ -14,10 +14,14 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
+import { keepNumberText } from '../../base/json.js';
 import { fhirError } from '../../base/outcome.js';
 
-/** A value of an argument; names of enumerations are texts. */
-export type ArgumentValue = string | number | boolean | null | readonly ArgumentValue[];
+/** A value of an argument; names of enumerations are texts. Objects are resources that a mutation writes. */
+export type ArgumentValue = string | number | boolean | null | ArgumentObject | readonly ArgumentValue[];
+export interface ArgumentObject {
+  readonly [name: string]: ArgumentValue;
+}
 export type Arguments = ReadonlyMap<string, ArgumentValue>;
 
 /** One field that is asked for; fragments are resolved, equal fields are one. */
@@ -55,7 +59,7 @@ export class GraphQlDocument {
     private readonly variables: ReadonlyMap<string, ArgumentValue>,
   ) {}
 
-  /** @throws FhirError 400 for a text that is no GraphQL query, mutations, and missing variables. */
+  /** @throws FhirError 400 for a text that is no GraphQL query or mutation, and for missing variables. */
   static read({ query, operationName, variables }: GraphQlText): GraphQlDocument {
     const { definitions } = parsed(query);
     const operations = definitions.filter((one) => one.kind === Kind.OPERATION_DEFINITION);
@@ -66,11 +70,15 @@ export class GraphQlDocument {
       throw invalid(`there is no operation${operationName === undefined ? '' : ` "${operationName.slice(0, 64)}"`}`);
     }
     if (operationName === undefined && operations.length > 1) throw invalid('operationName must say which operation');
-    if (operation.operation !== 'query') {
-      throw fhirError(400, 'not-supported', `GraphQL: a ${operation.operation} is not offered; writes go by REST.`);
+    if (operation.operation === 'subscription') {
+      throw fhirError(400, 'not-supported', 'GraphQL: a subscription is not offered.');
     }
     const byName = new Map(fragments.map((fragment) => [fragment.name.value, fragment]));
     return new GraphQlDocument(operation, byName, variablesOf(operation, variables));
+  }
+
+  get isMutation(): boolean {
+    return this.operation.operation === 'mutation';
   }
 
   get root(): SelectionSetNode {
@@ -137,7 +145,13 @@ export class GraphQlDocument {
   }
 
   private argumentsOf(nodes: readonly { readonly name: { readonly value: string }; readonly value: ValueNode }[]) {
-    return new Map(nodes.map(({ name, value }) => [name.value, this.valueOf(value)] as const));
+    return new Map(
+      nodes.map(({ name, value }) => {
+        const given = this.valueOf(value);
+        if (!isResourceArgument(name.value)) refuseObjects(given);
+        return [name.value, given] as const;
+      }),
+    );
   }
 
   private valueOf(node: ValueNode): ArgumentValue {
@@ -152,6 +166,8 @@ function parsed(text: string) {
   try {
     return parse(text, { maxTokens: mostTokens, noLocation: true });
   } catch (error) {
+    // Its parser goes down with each bracket.
+    if (error instanceof RangeError) throw fhirError(400, 'too-costly', 'GraphQL: the query is nested too deeply.');
     if (!(error instanceof GraphQLError)) throw error;
     const [place] = error.locations ?? [];
     const where = place === undefined ? '' : ` at line ${place.line}, column ${place.column}`;
@@ -174,12 +190,39 @@ function literalOf(node: ValueNode, inner: (node: ValueNode) => ArgumentValue): 
       return Number(node.value);
     case Kind.NULL:
       return null;
-    case Kind.LIST:
-      return node.values.map(inner);
-    case Kind.OBJECT:
+    case Kind.LIST: {
+      const list = node.values.map(inner);
+      node.values.forEach((value, index) => keepText(list, index, value));
+      return list;
+    }
+    case Kind.OBJECT: {
+      const object: Record<string, ArgumentValue> = {};
+      for (const { name, value } of node.fields) {
+        if (Object.hasOwn(object, name.value)) throw invalid(`"${name.value}" stands twice in an object`);
+        Object.defineProperty(object, name.value, { value: inner(value), enumerable: true, writable: true });
+        keepText(object, name.value, value);
+      }
+      return object;
+    }
     case Kind.VARIABLE:
-      throw invalid('an argument is an object; expected a text, a number or a list');
+      throw invalid('a variable stands where a value is expected');
   }
+}
+
+/** Numbers of a resource keep their text. */
+function keepText(holder: object, key: string | number, node: ValueNode): void {
+  if (node.kind === Kind.FLOAT || node.kind === Kind.INT) keepNumberText(holder, key, node.value);
+}
+
+/** What a mutation writes: the one argument that is an object. */
+function isResourceArgument(name: string): boolean {
+  return name === 'res' || name === 'resource';
+}
+
+function refuseObjects(value: ArgumentValue): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value)) throw invalid('an argument is an object; expected a text, a number or a list');
+  value.forEach(refuseObjects);
 }
 
 function variablesOf(
@@ -208,8 +251,9 @@ function never(): never {
 
 function checked(name: string, value: unknown): ArgumentValue {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
-  if (Array.isArray(value)) return value.map((item) => checked(name, item));
-  throw invalid(`the variable $${name} is an object; expected a text, a number or a list`);
+  // Whether an object may stand there is decided where it is used; a resource keeps the texts of its numbers.
+  if (typeof value === 'object') return value as ArgumentValue;
+  throw invalid(`the variable $${name} is expected to be JSON`);
 }
 
 /** A query that is wrong in itself. */

@@ -1,4 +1,5 @@
 /** How GraphQL comes over HTTP: in the query of a GET, as `application/graphql`, or in a JSON body. */
+import { parseJson } from '../../base/json.js';
 import type { Resource } from '../../base/resource.js';
 import type { FhirRequest } from '../request.js';
 import { invalid, type GraphQlText } from './document.js';
@@ -35,7 +36,7 @@ function variablesIn(given: unknown): Readonly<Record<string, unknown>> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch {
     throw invalid('variables are expected to be a JSON object');
   }

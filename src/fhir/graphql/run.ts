@@ -60,6 +60,11 @@ export class Run {
     if (this.searches > limits.searches) throw tooCostly(`more than ${limits.searches} searches`);
   }
 
+  /** Lets others go on now and then, without counting: introspection is as large as the definitions are. */
+  pause(): Promise<void> | undefined {
+    return this.slices.turn();
+  }
+
   /** Counts one value of the answer, and lets others go on now and then. @throws FhirError 400 `too-costly` */
   count(depth: number): Promise<void> | undefined {
     this.values += 1;

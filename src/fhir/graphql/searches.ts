@@ -13,6 +13,7 @@ import type { Query } from '../request.js';
 import { parseSearch } from '../search/query.js';
 import { unknown } from '../write/targets.js';
 import { invalid, type ArgumentValue, type Field } from './document.js';
+import { introspect } from './introspection.js';
 import { Output } from './output.js';
 import { tooCostly, type Run, type Subject } from './run.js';
 import { selectResource } from './select.js';
@@ -33,6 +34,7 @@ export function isSearchField(run: Run, name: string): boolean {
 export async function selectRoot(run: Run, selections: readonly SelectionSetNode[], output: Output): Promise<void> {
   for (const field of run.document.fields(selections, (condition) => condition === 'Query')) {
     if (field.name === '__typename') output.add(field.key, 'single', { value: 'Query' });
+    else if (field.name === '__schema' || field.name === '__type') await introspect(run, field, output);
     else if (isSearchField(run, field.name)) await searchField(run, field, output, 1);
     else if (run.services.definitions.resourceTypes.has(field.name)) await oneResource(run, field, output);
     else
@@ -116,9 +118,10 @@ async function connectionField(run: Run, field: Field, type: string, output: Out
     params,
     count,
     resumed,
-    asks.some(({ name }) => name === 'count'),
+    asks.some(({ name }) => name === 'count' || name === 'last'),
   );
   const rank = Math.max(resumed?.rank ?? 0, 0);
+  const lastRank = page.last?.offset ?? (page.total ?? 0) - count;
   const seal = (position: PagePosition | undefined, at: number) =>
     position === undefined
       ? undefined
@@ -132,12 +135,13 @@ async function connectionField(run: Run, field: Field, type: string, output: Out
     first: seal(page.first, 0),
     previous: seal(page.previous, rank - count),
     next: seal(page.next, rank + page.rows.length),
+    last: seal(page.last, lastRank),
   };
   const inner = new Output();
   for (const ask of asks) {
     await run.count(depth);
     if (ask.name === 'edges') await edges(run, ask, field, page, inner, depth + 1);
-    else if (ask.name !== 'last' && !Object.hasOwn(values, ask.name)) {
+    else if (!Object.hasOwn(values, ask.name)) {
       throw invalid(`${field.name} has no field "${ask.name}"`);
     } else if (values[ask.name] !== undefined) inner.add(ask.key, 'single', { value: values[ask.name] });
   }
@@ -151,7 +155,8 @@ async function edges(run: Run, ask: Field, field: Field, page: Page, output: Out
     for (const part of run.document.fields(ask.selections, () => true)) {
       await run.count(depth);
       if (part.name === 'mode') edge.add(part.key, 'single', { value: 'match' });
-      else if (part.name === '__typename') edge.add(part.key, 'single', { value: 'Edge' });
+      else if (part.name === '__typename')
+        edge.add(part.key, 'single', { value: field.name.replace(/Connection$/, 'Edge') });
       else if (part.name === 'resource') {
         const inner = new Output();
         await selectResource(run, subject, part.selections, inner, depth + 1);

@@ -14,6 +14,7 @@ import { Output, type Cardinality } from './output.js';
 import { resolveReference } from './references.js';
 import type { Run, Subject } from './run.js';
 import { isSearchField, searchField } from './searches.js';
+import { typeNameOf } from './type-names.js';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -210,14 +211,6 @@ function evaluate(run: Run, path: string, value: unknown, property: Property, su
 
 function requireSelection({ name, selections }: Field): void {
   if (selections.length === 0) throw invalid(`"${name}" needs fields to be selected`);
-}
-
-/** `Patient.contact` is called PatientContact in the schema of R4. */
-function typeNameOf({ type }: Shape): string {
-  return type
-    .split('.')
-    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
-    .join('');
 }
 
 const general = new Set(['Resource', 'DomainResource', 'Element', 'BackboneElement']);

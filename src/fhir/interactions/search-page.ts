@@ -29,6 +29,8 @@ export interface Page {
   readonly first?: PagePosition;
   readonly previous?: PagePosition;
   readonly next?: PagePosition;
+  /** In the store's order the last matches, however many the pages before them leave. */
+  readonly last?: PagePosition;
 }
 
 /** What of a search decides its pages. */
@@ -93,12 +95,12 @@ async function storePage(
   if (hasMore) rows.pop();
   if (isBackward) rows.reverse();
   const hasPrevious = isBackward ? hasMore : resumed?.after !== undefined;
-  const hasNext = isBackward || hasMore;
+  const hasNext = isBackward ? resumed.after !== undefined : hasMore;
   const isWhole = !hasPrevious && !hasNext;
   return {
     rows,
     ...(isWhole ? { total: rows.length } : {}),
-    ...(isWhole ? {} : { first: { asOf } }),
+    ...(isWhole ? {} : { first: { asOf }, last: { asOf, direction: 'backward' as const } }),
     ...(hasPrevious && rows.length > 0
       ? { previous: { asOf, after: rows[0].leafIndex, direction: 'backward' as const } }
       : {}),
@@ -121,7 +123,7 @@ async function sortedPage(
   return {
     rows,
     total: query.total === 'none' ? undefined : sorted.length,
-    ...(isWhole ? {} : { first: { asOf } }),
+    ...(isWhole ? {} : { first: { asOf }, last: { asOf, offset: sorted.length - 1 - ((sorted.length - 1) % count) } }),
     ...(offset > 0 ? { previous: { asOf, offset: Math.max(0, offset - count) } } : {}),
     ...(offset + count < sorted.length ? { next: { asOf, offset: offset + count } } : {}),
   };
