@@ -164,8 +164,9 @@ function requireRole({ principal: { role, roles } }: Context, operation: string)
 }
 
 function notAllowed(method: string, allowed: readonly string[]): FhirError {
-  const diagnostics = `${method} is not offered here; ${allowed.join(', ')} is.`;
-  return new FhirError(405, [{ severity: 'error', code: 'not-supported', diagnostics }], { Allow: allowed.join(', ') });
+  const offered = allowed.flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
+  const diagnostics = `${method} is not offered here; ${offered} is.`;
+  return new FhirError(405, [{ severity: 'error', code: 'not-supported', diagnostics }], { Allow: offered });
 }
 
 function notFound(path: readonly string[], { definitions }: FhirServices) {

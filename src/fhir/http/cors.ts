@@ -5,7 +5,7 @@ const exposed =
   'Content-Location, DPoP-Nonce, ETag, Last-Modified, Location, Preference-Applied, X-Request-Id, X-Progress, Retry-After, WWW-Authenticate';
 const methods = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const headers =
-  'Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Request-Id';
+  'Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer, X-Break-Glass-Reason, X-Purpose-Of-Use, X-Request-Id';
 
 export interface Origins {
   readonly config: { readonly allowedOrigins: readonly string[] };

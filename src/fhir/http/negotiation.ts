@@ -23,7 +23,7 @@ const formats: Record<string, Format> = {
 const wildcards = new Set(['*/*', 'application/*', 'text/html', 'text/*', 'html', 'text/plain']);
 
 /**
- * @param format value of `_format`; wins over `accept`.
+ * @param format value of `_format`; wins over `accept`, unless it is empty.
  * @param accept the Accept header.
  * @throws FhirError 406 `not-supported` when no format asked for is one of `offered`, or another FHIR version is asked for.
  */
@@ -32,7 +32,7 @@ export function chooseFormat(
   accept: string | undefined,
   offered: readonly Format[],
 ): Format {
-  if (format !== undefined) {
+  if (format !== undefined && format !== '') {
     const chosen = formatOf(format.replace(/ /g, '+'), offered);
     if (chosen !== undefined) return chosen;
     throw fhirError(406, 'not-supported', `_format "${format}" is none of ${offered.join(', ')}.`);

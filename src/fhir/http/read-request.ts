@@ -1,6 +1,6 @@
 /** An HTTP request as a FhirRequest: path, query, the headers that FHIR knows, and the parsed body. */
 import type { IncomingMessage } from 'node:http';
-import { fhirError } from '../../base/outcome.js';
+import { FhirError, fhirError } from '../../base/outcome.js';
 import type { FhirRequest, Method, Query } from '../request.js';
 import type { FhirServices } from '../services.js';
 import type { Definitions } from '../definitions/definitions.js';
@@ -20,7 +20,8 @@ const noQuery: Query = [];
 
 /** @throws FhirError 400 `invalid` for a path that is not percent-encoded UTF-8. */
 export function splitUrl(request: IncomingMessage): RequestUrl {
-  const url = request.url ?? '/';
+  // Servers take the absolute form too. Spec: RFC 9112 section 3.2.2
+  const url = (request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '');
   const mark = url.indexOf('?');
   const path = pathOf(mark === -1 ? url : url.slice(0, mark));
   if (mark === -1 || mark === url.length - 1) return { path, query: noQuery, pretty: false };
@@ -51,7 +52,12 @@ export async function readRequest(
   services: Pick<FhirServices, 'config' | 'definitions'>,
 ): Promise<FhirRequest> {
   const method = request.method ?? 'GET';
-  if (!methods.has(method)) throw fhirError(405, 'not-supported', `The method ${method} is not offered.`);
+  if (!methods.has(method)) {
+    const diagnostics = `The method ${method.slice(0, 32)} is not offered.`;
+    throw new FhirError(405, [{ severity: 'error', code: 'not-supported', diagnostics }], {
+      Allow: [...methods].join(', '),
+    });
+  }
   const { headers } = request;
   const base: FhirRequest = {
     method: method as Method,
@@ -89,6 +95,9 @@ async function withBody(
 ): Promise<FhirRequest> {
   const format = bodyFormatOf(contentType);
   const source = base.path.at(-1)?.startsWith('$') ? { bodyBytes: bytes } : {};
+  if (base.path.at(-1) === '_search' && format !== 'form') {
+    throw fhirError(415, 'not-supported', '_search takes application/x-www-form-urlencoded alone.');
+  }
   switch (format) {
     case 'form': {
       if (base.path.at(-1) !== '_search') {

@@ -5,6 +5,7 @@ import { securityExtensions, type OAuthEndpoints } from '../../smart/discovery.j
 import { Slices } from '../../base/pause.js';
 import type { SearchParameters } from '../search/parameters.js';
 import type { FhirServices } from '../services.js';
+import { shapeOf, shaped } from '../summary/shape.js';
 import type { Interaction } from './interaction.js';
 
 /** Statements by what they are made from: new search parameters make a new one. */
@@ -12,13 +13,14 @@ const remembered = new WeakMap<SearchParameters, Map<string, Promise<Resource>>>
 /** Base URLs come from the Host header where none is configured; only so many are remembered. */
 const mostBases = 16;
 
-export const capabilities: Interaction = async (services, _request, context) => {
+export const capabilities: Interaction = async (services, request, context) => {
   const { parameters } = services.search;
   const byBase = remembered.get(parameters) ?? new Map<string, Promise<Resource>>();
   remembered.set(parameters, byBase);
   const known = byBase.get(context.baseUrl) ?? statement(services, context.baseUrl);
   if (byBase.size < mostBases) byBase.set(context.baseUrl, known);
-  return { status: 200, resource: withSecurity(await known, await services.oauth?.()) };
+  const resource = withSecurity(await known, await services.oauth?.());
+  return shaped(services, shapeOf(request.query), { status: 200, resource });
 };
 
 /** Where tokens are asked for may be known later than the rest. */

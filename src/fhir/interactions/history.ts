@@ -1,21 +1,18 @@
 /** history of an instance, a type, the system. Spec: https://hl7.org/fhir/R4/http.html#history */
 import { STATUS_CODES } from 'node:http';
 import { fhirError } from '../../base/outcome.js';
-import type { HistoryRequest, VersionRow } from '../../commit/catalog.js';
-import { hasScope, isInScope, mayRead, requireScope } from '../access.js';
+import type { VersionRow } from '../../commit/catalog.js';
+import { hasScope, mayRead, requireScope } from '../access.js';
 import { highWaterMark } from '../bundle/high-water.js';
-import { noteDenied } from '../denials.js';
 import type { Context, FhirRequest, FhirResponse, Query } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { shapeOf, shapeResource } from '../summary/shape.js';
 import { contentOf } from '../visible-content.js';
 import { unknown } from '../write/targets.js';
+import { countOf, pageOf, type HistoryPosition, type HistoryScope } from './history-page.js';
 import { readInstant } from './instant.js';
 import { instanceOf, type Interaction } from './interaction.js';
 import { recordRelease } from './release.js';
-
-/** What of the past is asked for. */
-type Scope = Pick<HistoryRequest, 'resource' | 'type'>;
 
 export const historyInstance: Interaction = async (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
@@ -42,17 +39,9 @@ export const historySystem: Interaction = async (services, request, context) => 
   return history(services, request, context, {}, 'history-system', '_history');
 };
 
-/** Where the next page starts. */
-interface HistoryPosition {
-  readonly asOf: number;
-  /** Versions with a lesser leafIndex. */
-  readonly before: number;
-  readonly since?: number;
-  readonly at?: readonly [number, number];
-}
-
 /** Parameters that this interaction takes beside those of the presentation. */
 interface Wanted {
+  /** Versions on a page; 0: nothing but their number. */
   readonly count: number;
   readonly since?: number;
   readonly at?: readonly [number, number];
@@ -63,12 +52,16 @@ async function history(
   services: FhirServices,
   request: FhirRequest,
   context: Context,
-  scope: Scope,
+  scope: HistoryScope,
   interaction: string,
   path: string,
 ): Promise<FhirResponse> {
-  const wanted = wantedOf(services, request.query);
-  const page = await pageOf(services, context, scope, wanted, path);
+  const { cursor, count, since, at } = wantedOf(services, request.query);
+  const start: HistoryPosition =
+    cursor === undefined
+      ? { asOf: services.catalog.head().seq, since, at }
+      : services.cursors.open<HistoryPosition>(cursor, path);
+  const page = count === 0 ? { rows: [] } : await pageOf(services, context, scope, start, count);
   await recordRelease(services, context, interaction, 'permit', page.rows);
   const shape = shapeOf(request.query);
   const entry = await Promise.all(
@@ -95,21 +88,24 @@ async function history(
     .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   const link = [{ relation: 'self', url: kept.length === 0 ? self : `${self}?${kept.join('&')}` }];
   if (page.next !== undefined) {
+    const next = services.cursors.seal(page.next, path);
     const shaping = request.query.filter(
       ([name]) => name === '_count' || name === '_elements' || name === '_summary' || name.startsWith('_format'),
     );
     const rest = shaping.map(([name, value]) => `&${name}=${encodeURIComponent(value)}`).join('');
-    link.push({ relation: 'next', url: `${self}?_cursor=${page.next}${rest}` });
+    link.push({ relation: 'next', url: `${self}?_cursor=${next}${rest}` });
   }
   const meta = highWaterMark(page.rows.map((row) => services.opened.header(row).attributes.securityLabels));
-  const isWhole = page.next === undefined && wanted.cursor === undefined;
+  const isWhole = count > 0 && page.next === undefined && cursor === undefined;
+  const isCounted = count === 0 || scope.resource !== undefined;
+  const total = isWhole ? page.rows.length : isCounted ? await countOf(services, context, scope, start) : undefined;
   return {
     status: 200,
     resource: {
       resourceType: 'Bundle',
       ...(meta === undefined ? {} : { meta }),
       type: 'history',
-      ...(isWhole ? { total: page.rows.length } : {}),
+      ...(total === undefined ? {} : { total }),
       link,
       ...(entry.length > 0 ? { entry } : {}),
     },
@@ -134,7 +130,10 @@ function wantedOf({ config }: FhirServices, query: Query): Wanted {
         if (!/^[0-9]{1,9}$/.test(value)) {
           throw fhirError(400, 'invalid', `_count is "${value.slice(0, 40)}"; expected a whole number.`);
         }
-        wanted.count = Math.min(Math.max(Number(value), 1), config.maxCount);
+        wanted.count = Math.min(Number(value), config.maxCount);
+        break;
+      case '_summary':
+        if (value === 'count') wanted.count = 0;
         break;
       case '_since':
         wanted.since = readInstant(name, value)[0];
@@ -147,7 +146,6 @@ function wantedOf({ config }: FhirServices, query: Query): Wanted {
         break;
       case '_format':
       case '_pretty':
-      case '_summary':
       case '_elements':
         break;
       default:
@@ -155,55 +153,4 @@ function wantedOf({ config }: FhirServices, query: Query): Wanted {
     }
   }
   return wanted;
-}
-
-/** One page of versions that may be seen, and the cursor of the next one. */
-async function pageOf(
-  services: FhirServices,
-  context: Context,
-  scope: Scope,
-  wanted: Wanted,
-  path: string,
-): Promise<{ rows: VersionRow[]; next?: string }> {
-  const resumed = wanted.cursor === undefined ? undefined : services.cursors.open<HistoryPosition>(wanted.cursor, path);
-  const asOf = resumed?.asOf ?? services.catalog.head().seq;
-  const { since, at } = resumed ?? wanted;
-  const rows: VersionRow[] = [];
-  let before = resumed?.before;
-  for (;;) {
-    const found = await services.catalog.history({
-      ...scope,
-      asOf,
-      ...(since === undefined ? {} : { since }),
-      ...(before === undefined ? {} : { before }),
-      limit: wanted.count + 1,
-    });
-    for (const row of found) {
-      if (at !== undefined && !(await wasCurrent(services, row, at, asOf))) continue;
-      const permission = scope.resource === undefined ? 's' : 'r';
-      if (!(await mayRead(services, context.principal, permission, row))) {
-        if (isInScope(services, context.principal, permission, row)) noteDenied(context, row);
-        continue;
-      }
-      if (rows.length === wanted.count) {
-        const last = rows[rows.length - 1].leafIndex;
-        return { rows, next: services.cursors.seal({ asOf, before: last, since, at } satisfies HistoryPosition, path) };
-      }
-      rows.push(row);
-    }
-    if (found.length <= wanted.count) return { rows };
-    before = found[found.length - 1].leafIndex;
-  }
-}
-
-/** Whether a version was the present one at some time of [from, until). */
-async function wasCurrent(
-  { catalog }: FhirServices,
-  row: VersionRow,
-  [from, until]: readonly [number, number],
-  asOf: number,
-): Promise<boolean> {
-  if (row.lastUpdated >= until) return false;
-  const next = await catalog.version(row.resource, row.versionId + 1);
-  return next === undefined || next.seq > asOf || next.lastUpdated > from;
 }

@@ -26,6 +26,9 @@ export const searchType: Interaction = (services, request, context, { type = '' 
 
 export const searchCompartment: Interaction = (services, request, context, parameters) => {
   const { type, id } = instanceOf(parameters);
+  if (services.definitions.compartment(type).size === 0) {
+    throw fhirError(404, 'not-supported', `R4 has no compartments of type ${type}.`);
+  }
   const { memberType = '*' } = parameters;
   const member = memberType === '*' ? undefined : memberType;
   if (member === undefined) requireSomeScope(services, context);

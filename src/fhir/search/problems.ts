@@ -15,7 +15,8 @@ export function notOffered(diagnostics: string): FhirError {
 }
 
 /** Names the parameter, and the known ones: those that are spelled nearly like it first. */
-export function unknownParameter(parameters: SearchParameters, type: string, code: string): UnknownParameter {
+export function unknownParameter(parameters: SearchParameters, type: string, name: string): UnknownParameter {
+  const code = name.slice(0, 64);
   const known = [...parameters.parametersOf(type).keys()];
   const near = known
     .map((one) => [distance(one, code), one] as const)

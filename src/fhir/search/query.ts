@@ -47,6 +47,9 @@ export interface SearchQuery extends ResultShape {
   readonly ignored: readonly Issue[];
 }
 
+/** Parameters of one search: more would take long to be read before their cost is known. */
+const mostParameters = 1_000;
+
 /**
  * @param type the resource type searched; undefined: the whole system (`_type` narrows it).
  * @throws FhirError 400: `invalid`, `not-supported` or `too-costly`, with all wrong parameters at once.
@@ -57,6 +60,7 @@ export function parseSearch(
   params: QueryParameters,
   handling: Handling,
 ): SearchQuery {
+  if (params.length > mostParameters) throw tooCostly(`This search has more than ${mostParameters} parameters`);
   const types = type === undefined ? typesOf(context, params) : [type];
   const read = new Reading(handling);
   const shape = readShape(context, types, params, read);

@@ -11,8 +11,8 @@ const remembered = new WeakMap<Definitions, Map<string, SummaryPaths>>();
 export function summaryOf(definitions: Definitions, resource: Resource): Resource {
   const paths = pathsOf(definitions, resource.resourceType);
   if (paths.size === 0) return resource;
-  const part = prune(resource, resource.resourceType, paths) as Resource;
-  return { ...part, resourceType: resource.resourceType };
+  const { resourceType } = resource;
+  return Object.assign({ resourceType }, prune(resource, resourceType, paths));
 }
 
 function pathsOf(definitions: Definitions, type: string): SummaryPaths {
