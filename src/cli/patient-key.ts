@@ -92,9 +92,9 @@ async function sign(key: Wallet, text: string): Promise<string> {
   return key.signTypedData(domain, { [primaryType]: types[primaryType] as TypedDataField[] }, message);
 }
 
-/** @throws CommandRefused with what the server says when it refuses. */
+/** @throws ServerRefused with what the server says when it refuses. */
 async function ask(url: string, token: string, given?: Values): Promise<Parts> {
-  const response = await fetch(url, {
+  const response = await reach(url, {
     method: given === undefined ? 'GET' : 'POST',
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/fhir+json' },
     ...(given === undefined ? {} : { body: JSON.stringify({ resourceType: 'Parameters', parameter: partsOf(given) }) }),
@@ -104,7 +104,15 @@ async function ask(url: string, token: string, given?: Values): Promise<Parts> {
   throw new ServerRefused(`${response.status}: ${body.issue?.map(({ diagnostics }) => diagnostics).join(' ')}`);
 }
 
-/** The server said no: status 1. */
+async function reach(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (problem) {
+    throw new ServerRefused(`${url} cannot be reached: ${(problem as Error).message}`);
+  }
+}
+
+/** The server said no, or nothing: status 1. */
 class ServerRefused extends Error {
   override readonly name = 'ServerRefused';
 }
