@@ -4,6 +4,7 @@
  * One file a topic in src/config. README.md has the table of the variables; a test holds both together.
  */
 import path from 'node:path';
+import { logLevels, type LogLevel } from './base/log.js';
 import { anchoringConfig, chainConfig, type AnchoringConfig, type ChainConfig } from './config/chain.js';
 import { consentConfig, type ConsentConfig } from './config/consent.js';
 import { ConfigError, EnvReader } from './config/env-reader.js';
@@ -40,7 +41,7 @@ export interface Config {
   readonly smart: SmartConfig;
   readonly serving: ServingConfig;
   readonly keyRing: KeyRingConfig;
-  readonly logLevel: 'silent' | 'error' | 'info';
+  readonly logLevel: LogLevel;
 }
 
 /** @throws ConfigError naming every variable that is wrong, what it holds and what was expected. */
@@ -71,7 +72,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     smart: smartConfig(read, dataDir, catalog),
     serving: servingConfig(read),
     keyRing: keyRingConfig(read, keysDir),
-    logLevel: read.choice('LOG_LEVEL', 'info', ['silent', 'error', 'info']),
+    logLevel: read.choice('LOG_LEVEL', 'info', logLevels),
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;

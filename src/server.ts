@@ -87,7 +87,7 @@ export async function createServer(
       between,
     });
     opened.push(door.close);
-    const front = openFront({ config, door, storage, network });
+    const front = openFront({ config, log, door, storage, network });
     opened.push(front.close);
     serve = front.handle;
 

@@ -10,8 +10,8 @@ export type LogEvent =
       readonly event: 'request';
       readonly requestId: string;
       readonly method: string;
-      /** Interaction code, not the URL: URLs hold search values. */
-      readonly interaction: string;
+      /** What kind of URL it was (serving/metrics.ts), not the URL: URLs hold search values. */
+      readonly shape: string;
       readonly status: number;
       readonly durationMs: number;
     }
@@ -48,11 +48,15 @@ export interface Log {
 
 const errorEvents: ReadonlySet<LogEvent['event']> = new Set(['defect', 'dependency']);
 
-/** @param level `error` writes defects and dependencies alone. */
-export function createLog(level: 'silent' | 'error' | 'info', print: (line: string) => void): Log {
+/** How much is logged: nothing; defects and dependencies; what happens; each request too. */
+export const logLevels = ['silent', 'error', 'info', 'requests'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export function createLog(level: LogLevel, print: (line: string) => void): Log {
   return {
     write(event) {
       if (level === 'silent' || (level === 'error' && !errorEvents.has(event.event))) return;
+      if (level === 'info' && event.event === 'request') return;
       const fields = event.event === 'defect' ? { ...event, error: describeDefect(event.error) } : event;
       print(JSON.stringify({ time: new Date().toISOString(), ...fields }));
     },

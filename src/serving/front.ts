@@ -18,6 +18,17 @@ export interface FrontParts {
   /** Is this the token of an operator? Undefined: there is none, or none that is valid. */
   isOperator(request: IncomingMessage): Promise<boolean | undefined>;
   readonly serve: Serve;
+  /** Told of each answer that has left, or was cut off. `requestId` is absent where no door was reached. */
+  readonly onAnswered?: (answer: Answered) => void;
+}
+
+export interface Answered {
+  readonly requestId: string | undefined;
+  readonly method: string;
+  /** See metrics.ts: no ids, no search values. */
+  readonly shape: string;
+  readonly status: number;
+  readonly durationMs: number;
 }
 
 export class Front {
@@ -52,7 +63,11 @@ export class Front {
     const shape = shapeOf(url);
     response.once('close', () => {
       admission.release();
-      metrics.answered(method, shape, response.statusCode, (performance.now() - startedAt) / 1000);
+      const durationMs = performance.now() - startedAt;
+      const { statusCode: status } = response;
+      metrics.answered(method, shape, status, durationMs / 1000);
+      const requestId = response.getHeader('x-request-id') as string | undefined;
+      this.parts.onAnswered?.({ requestId, method, shape, status, durationMs });
     });
     return serve(request, response);
   }

@@ -1,8 +1,9 @@
 /** Puts limits, metrics and health in front of the doors. */
 import { createServer } from 'node:http';
 import { setTimeout as after } from 'node:timers/promises';
+import type { Log } from '../base/log.js';
 import type { Config } from '../config.js';
-import { Front, type Serve } from '../serving/front.js';
+import { Front, type Answered, type Serve } from '../serving/front.js';
 import { Health } from '../serving/health.js';
 import { Limits } from '../serving/limits.js';
 import { Metrics } from '../serving/metrics.js';
@@ -19,6 +20,7 @@ export interface OpenedFront {
 
 export interface OpenedParts {
   readonly config: Config;
+  readonly log: Log;
   readonly door: Door;
   readonly storage: Storage;
   readonly network: Network;
@@ -27,7 +29,7 @@ export interface OpenedParts {
 /** A body without a length counts as this part of the largest one. */
 const unknownShare = 8;
 
-export function openFront({ config, door, storage, network }: OpenedParts): OpenedFront {
+export function openFront({ config, log, door, storage, network }: OpenedParts): OpenedFront {
   const { ratePerSecond, maxRequests, maxBodiesBytes, metricsPort, drainMs } = config.serving;
   const unknownBytes = Math.ceil(config.fhir.maxBodyBytes / unknownShare);
   const health = new Health([
@@ -42,6 +44,7 @@ export function openFront({ config, door, storage, network }: OpenedParts): Open
     vitals: () => door.vitals(),
     isOperator: (request) => door.isOperator(request),
     serve: (request, response) => door.serve(request, response),
+    ...(config.logLevel === 'requests' && { onAnswered: (answer) => logAnswer(log, answer) }),
   });
   const operator =
     metricsPort === undefined
@@ -60,4 +63,8 @@ export function openFront({ config, door, storage, network }: OpenedParts): Open
       await new Promise((resolve) => operator.close(resolve));
     },
   };
+}
+
+function logAnswer(log: Log, { requestId = '', method, shape, status, durationMs }: Answered): void {
+  log.write({ event: 'request', requestId, method, shape, status, durationMs: Math.round(durationMs * 10) / 10 });
 }

