@@ -4,4 +4,8 @@ import { setup } from './setup.mjs';
 await setup();
 const name = process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'server';
 if (!/^[a-z-]+$/.test(name)) throw new Error(`no such bench: ${name}`);
+if (name === 'engines') {
+  const { buildEngines } = await import('./engines.mjs');
+  process.env.MOORING_ENGINES = JSON.stringify(await buildEngines(['geth', 'ipfs']));
+}
 await import(`../dist/bench/${name}.js`);
