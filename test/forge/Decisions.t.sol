@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {CompactSignature} from "../../contracts/CompactSignature.sol";
 import {IConsentRegistry} from "../../contracts/IConsentRegistry.sol";
 import {IEmergencyAccess} from "../../contracts/IEmergencyAccess.sol";
 import {IGroupRegistry} from "../../contracts/IGroupRegistry.sol";
@@ -198,18 +199,13 @@ contract Decisions is World {
                 type(uint64).max
             )
         );
-        (bytes32 r, bytes32 vs) = _words(_digest(address(registry), "ConsentRegistry", structHash));
-        registry.delegate(PATIENT, address(0), TERM, 1_000_600, type(uint64).max, abi.encodePacked(r, vs));
+        CompactSignature memory by = _sign(PATIENT_KEY, _digest(address(registry), "ConsentRegistry", structHash));
+        registry.delegate(PATIENT, address(0), TERM, 1_000_600, type(uint64).max, abi.encodePacked(by.r, by.vs));
         _reason(_about(request, policies), true, IConsentRegistry.Reason.Delegate);
         request.time = 1_000_600_000;
         _reason(_about(request, policies), false, IConsentRegistry.Reason.DenyProvision);
         request.time = -1;
         _reason(_about(request, policies), false, IConsentRegistry.Reason.DenyProvision);
-    }
-
-    function _words(bytes32 digest) internal pure returns (bytes32, bytes32) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(PATIENT_KEY, digest);
-        return (r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
     }
 
     function test_withoutConsentTheImplicitPolicyOrTheAuthor() external view {
