@@ -51,10 +51,17 @@ export function smartStoreSuite(title: string, open: () => Promise<OpenedSmartSt
     });
 
     it('consume: of many at the same time one wins, and it shows', async () => {
-      await store.put('AuthorizationCode', entry('code', 'x'));
-      const won = await Promise.all([store, second, store].map((from) => from.consume('AuthorizationCode', 'code', 7)));
-      assert.equal(won.filter(Boolean).length, 1);
-      assert.equal((await second.get('AuthorizationCode', 'code'))?.consumedAt, 7);
+      for (let round = 0; round < 20; round += 1) {
+        const code = `code${round}`;
+        await store.put('AuthorizationCode', entry(code, 'x', { group: 'codes' }));
+        const callers = [store, second, store, second, second];
+        const won = await Promise.all(callers.map((from) => from.consume('AuthorizationCode', code, 7)));
+        assert.equal(won.filter(Boolean).length, 1);
+        assert.equal((await second.get('AuthorizationCode', code))?.consumedAt, 7);
+        assert.equal(await second.consume('AuthorizationCode', code, 8), false, 'nor ever again');
+      }
+      await store.removeGroup('codes');
+      assert.deepEqual(await second.list('AuthorizationCode'), []);
       assert.equal(await store.consume('AuthorizationCode', 'missing', 7), false);
     });
 

@@ -1,8 +1,8 @@
 /**
  * SmartStore on MongoDB (or a server that speaks its wire protocol): several servers behind one name share accounts, grants and tokens.
  *
- * One document an entry; `_id` is kind and name, so that of two servers that add one wins. Nothing needs a transaction: what must be atomic is one
- * insert, or one update of one document. Reads are of the primary and of what a majority has: what one server revoked, no other takes for valid.
+ * One document an entry; `_id` is kind and name, so that of two servers that add one wins. What is used up gets a document of its own under the same
+ * `_id`: of two that use it, one inserts. Nothing needs a transaction or an atomic update: inserting a key twice fails everywhere. Reads are of the primary and of what a majority has: what one server revoked, no other takes for valid.
  */
 import {
   Binary,
@@ -36,13 +36,24 @@ interface EntryDocument {
   readonly consumed?: number;
 }
 
+/** That an entry was used up. */
+interface UsedDocument {
+  /** Of the entry. */
+  readonly _id: string;
+  readonly group?: string;
+  readonly expires?: number;
+}
+
 const duplicateKey = 11_000;
 const ascending = 1;
-const indexes: IndexDescription[] = [
-  { key: { kind: ascending }, name: 'kind' },
-  { key: { alias: ascending }, name: 'alias' },
+const usedIndexes: readonly IndexDescription[] = [
   { key: { group: ascending }, name: 'group' },
   { key: { expires: ascending }, name: 'expires' },
+];
+const indexes: readonly IndexDescription[] = [
+  { key: { kind: ascending }, name: 'kind' },
+  { key: { alias: ascending }, name: 'alias' },
+  ...usedIndexes,
 ];
 
 /** Connects, and declares the indexes. @throws SmartStoreUnavailable */
@@ -67,8 +78,10 @@ export async function openMongoSmartStore({
       const named = client.db();
       const db = client.db(database ?? (named.databaseName === 'test' ? 'mooring' : named.databaseName));
       const entries = db.collection<EntryDocument>('smart');
-      await declareIndexes(db, entries);
-      return new MongoSmartStore(client, entries);
+      const used = db.collection<UsedDocument>('smartUsed');
+      await declareIndexes(db, entries, indexes);
+      await declareIndexes(db, used, usedIndexes);
+      return new MongoSmartStore(client, entries, used);
     });
   } catch (error) {
     await client.close().catch(() => undefined);
@@ -77,13 +90,18 @@ export async function openMongoSmartStore({
 }
 
 /** Servers that start together declare the same ones; some engines drop the connection of the second. Declaring again is harmless. */
-async function declareIndexes(db: Db, entries: Collection<EntryDocument>, attempts = 5): Promise<void> {
+async function declareIndexes<T extends { readonly _id: string }>(
+  db: Db,
+  collection: Collection<T>,
+  wanted: readonly IndexDescription[],
+  attempts = 5,
+): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const collections = await db.listCollections({ name: entries.collectionName }, { nameOnly: true }).toArray();
-      const known = collections.length === 0 ? [] : await entries.indexes();
-      const missing = indexes.filter(({ name }) => !known.some((index) => index.name === name));
-      if (missing.length > 0) await entries.createIndexes(missing);
+      const collections = await db.listCollections({ name: collection.collectionName }, { nameOnly: true }).toArray();
+      const known = collections.length === 0 ? [] : await collection.indexes();
+      const missing = wanted.filter(({ name }) => !known.some((index) => index.name === name));
+      if (missing.length > 0) await collection.createIndexes(missing);
       return;
     } catch (error) {
       if (attempt === attempts) throw error;
@@ -96,6 +114,7 @@ class MongoSmartStore implements SmartStore {
   constructor(
     private readonly client: MongoClient,
     private readonly entries: Collection<EntryDocument>,
+    private readonly used: Collection<UsedDocument>,
   ) {}
 
   async put(kind: Kind, entry: StoredEntry): Promise<void> {
@@ -114,10 +133,10 @@ class MongoSmartStore implements SmartStore {
   async putNew(kind: Kind, entry: StoredEntry, now: number): Promise<boolean> {
     const document = documentOf(kind, entry);
     return guarded(async () => {
-      if (await this.inserts(document)) return true;
+      if (await inserts(this.entries, document)) return true;
       // What has expired makes room; whoever removes it first, one insert wins.
       await this.entries.deleteOne({ _id: document._id, expires: { $lte: now } });
-      return this.inserts(document);
+      return inserts(this.entries, document);
     });
   }
 
@@ -131,18 +150,23 @@ class MongoSmartStore implements SmartStore {
 
   consume(kind: Kind, key: string, now: number): Promise<boolean> {
     return guarded(async () => {
-      const filter = { _id: idOf(kind, key), consumed: { $exists: false } };
-      const { modifiedCount } = await this.entries.updateOne(filter, { $set: { consumed: now } });
-      return modifiedCount === 1;
+      const found = await this.entries.findOne({ _id: idOf(kind, key) });
+      if (found === null || found.consumed !== undefined) return false;
+      const { _id, group, expires } = found;
+      const mark = { _id, ...(group === undefined ? {} : { group }), ...(expires === undefined ? {} : { expires }) };
+      if (!(await inserts(this.used, mark))) return false;
+      // A crash here leaves it used up all the same: the next one finds the mark.
+      await this.entries.updateOne({ _id }, { $set: { consumed: now } });
+      return true;
     });
   }
 
   async remove(kind: Kind, key: string): Promise<void> {
-    await guarded(() => this.entries.deleteOne({ _id: idOf(kind, key) }));
+    await this.each((collection) => collection.deleteMany({ _id: idOf(kind, key) }));
   }
 
   async removeGroup(group: string): Promise<void> {
-    await guarded(() => this.entries.deleteMany({ group }));
+    await this.each((collection) => collection.deleteMany({ group }));
   }
 
   list(kind: Kind): Promise<StoredEntry[]> {
@@ -154,7 +178,7 @@ class MongoSmartStore implements SmartStore {
   }
 
   async removeExpired(now: number): Promise<void> {
-    await guarded(() => this.entries.deleteMany({ expires: { $lte: now } }));
+    await this.each((collection) => collection.deleteMany({ expires: { $lte: now } }));
   }
 
   close(): Promise<void> {
@@ -168,14 +192,23 @@ class MongoSmartStore implements SmartStore {
     });
   }
 
-  private async inserts(document: EntryDocument): Promise<boolean> {
-    try {
-      await this.entries.insertOne(document);
-      return true;
-    } catch (error) {
-      if (isDuplicate(error)) return false;
-      throw error;
-    }
+  /** Entries first: what was used up stays so until it is gone. */
+  private each(work: (collection: Collection<UsedDocument>) => Promise<unknown>): Promise<void> {
+    return guarded(async () => {
+      await work(this.entries as unknown as Collection<UsedDocument>);
+      await work(this.used);
+    });
+  }
+}
+
+/** @returns false when one of this `_id` is there. */
+async function inserts<T extends { readonly _id: string }>(collection: Collection<T>, document: T): Promise<boolean> {
+  try {
+    await collection.insertOne(document as Parameters<typeof collection.insertOne>[0]);
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
   }
 }
 
