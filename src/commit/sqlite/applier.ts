@@ -29,6 +29,7 @@ export class Applier {
   private running: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private failure: Error | undefined;
+  private isStopped = false;
   /** Someone waits for the tables to have everything up to this entry. */
   private wantedSeq = 0;
   private waiting: { readonly seq: number; resolve(): void; reject(error: Error): void }[] = [];
@@ -41,6 +42,7 @@ export class Applier {
 
   /** Something was added to what is pending. */
   notice(): void {
+    if (this.isStopped) return;
     if (this.failure === undefined && this.services.pending.versions >= stepVersions) this.run();
     else this.timer ??= setTimeout(() => this.run(), stepDelayMs);
   }
@@ -61,6 +63,7 @@ export class Applier {
 
   /** No step begins by itself any more. Resolves when the one under way has ended. */
   async stop(): Promise<void> {
+    this.isStopped = true;
     clearTimeout(this.timer);
     this.timer = undefined;
     await this.running;
@@ -79,7 +82,9 @@ export class Applier {
     this.timer = undefined;
     this.running ??= this.steps().finally(() => {
       this.running = undefined;
-      if (!this.services.pending.isEmpty) this.notice();
+      // Who came while the last step was ending does not wait for the next one to begin by itself.
+      if (this.waiting.length > 0) this.run();
+      else if (!this.services.pending.isEmpty) this.notice();
     });
   }
 

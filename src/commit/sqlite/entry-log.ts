@@ -164,7 +164,7 @@ function recordAt(bytes: Buffer, at: number): LogRecord | undefined {
   if (length === 0 || end > bytes.byteLength) return undefined;
   const content = bytes.subarray(at + headBytes, end);
   if (crc32(content) !== bytes.readUInt32LE(at + 4)) return undefined;
-  const packed = Uint8Array.from(content).buffer;
+  const packed = new Uint8Array(content).buffer;
   return { packed, entries: unpackEntries(packed) };
 }
 
