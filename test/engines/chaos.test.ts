@@ -78,7 +78,14 @@ async function makeChaos(until: number): Promise<void> {
     restarted('mongo', mongo),
     ...kubo.map((node) => restarted('kubo', node)),
     ...geth.nodes.map((node) => restarted('geth', node)),
-    ...servers.map((server) => ({ name: 'server', strike: () => Promise.resolve(server.kill()) })),
+    ...servers.map((server) => ({
+      name: 'server',
+      strike: async () => {
+        server.kill();
+        // Now and then something else is struck while it starts; else a slow machine would never have two servers.
+        if (random() < 0.6) await server.ready(recoveryMs);
+      },
+    })),
   ];
   while (performance.now() < until) {
     await pause(500 + random() * 3_000);
@@ -139,7 +146,7 @@ test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, eve
   t.diagnostic(`killed: ${struck}; acknowledged ${tally.acknowledged} writes, ${tally.unavailable} unavailable, ${tally.checked} answers checked`); // prettier-ignore
   assert.deepEqual(tally.wrong, []);
   assert.equal(tally.unavailable, before, 'after the recovery nothing is away');
-  assert.ok(tally.acknowledged > seconds, `${tally.acknowledged} writes were acknowledged`);
+  assert.ok(tally.acknowledged >= 20, `${tally.acknowledged} writes were acknowledged`);
   assert.deepEqual(defectsOf(servers), [], 'no request ended in a defect');
   await everythingAnchored(t);
 });
