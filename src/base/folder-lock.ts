@@ -39,7 +39,11 @@ export function lockFolder(folder: string): FolderLock {
   }
   return {
     release() {
-      rmSync(pidFile, { force: true });
+      try {
+        rmSync(pidFile, { force: true });
+      } catch {
+        // A disk that became read-only: whose number stands there does not matter, the lock ends all the same.
+      }
       database.close();
     },
   };

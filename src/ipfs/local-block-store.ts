@@ -143,11 +143,15 @@ export class LocalBlockStore implements BlockStore {
     await this.exclusively(async () => {
       if (this.isReader) this.files.close();
       if (this.tail === undefined) return;
-      await this.summarise();
-      await this.tail.close();
-      this.tail = undefined;
-      this.files.close();
-      this.lock?.release();
+      try {
+        await this.summarise();
+      } finally {
+        // Also on a disk that takes no summary any more: the next start makes one.
+        await this.tail.close();
+        this.tail = undefined;
+        this.files.close();
+        this.lock?.release();
+      }
     });
   }
 

@@ -81,8 +81,9 @@ async function openParts(config: Config, lock: FolderLock, between: PortsBetween
     headers,
     records: new Records({ blocks, vault, headers }),
     async close() {
-      await Promise.all([accessLog.close(), blocks.close(), catalog.close()]);
+      const closed = await Promise.allSettled([accessLog.close(), blocks.close(), catalog.close()]);
       lock.release();
+      for (const one of closed) if (one.status === 'rejected') throw one.reason;
     },
   };
 }
