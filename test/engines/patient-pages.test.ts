@@ -57,7 +57,7 @@ describe('the pages for patients', () => {
     await page.goto(`${place}/patient/${name}`);
     await page.getByLabel('User name').fill('ada');
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByRole('button', { name: 'Allow', exact: true }).click();
     await page.locator('body[data-ready]').waitFor();
     return page;
@@ -168,7 +168,7 @@ describe('the matrix of organisations', () => {
     await page.goto(`${world.origin}/patient/permissions.html`);
     await page.getByLabel('User name').fill('ada');
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByRole('button', { name: 'Allow', exact: true }).click();
     await page.locator('body[data-ready]').waitFor();
     const field = (name: string) => page.getByRole('button', { name });
