@@ -47,9 +47,22 @@ interface Answer extends Matches {
   readonly scanned: number;
 }
 
+/** A plan as it was asked last, and its answers as long as nothing is written. */
+interface Asked {
+  readonly asOf: number;
+  readonly leafCount: number;
+  readonly prepared: Prepared | undefined;
+  /** leafIndexes by order, place and limit. */
+  readonly answers: Map<string, readonly number[]>;
+}
+
+/** Longer answers are not remembered, nor more than a few of one plan. */
+const longestAnswer = 100;
+const mostAnswers = 4;
+
 export class Searcher {
   private readonly estimates: Estimates;
-  private prepared = new WeakMap<Plan, { asOf: number; leafCount: number; prepared: Prepared | undefined }>();
+  private asked = new WeakMap<Plan, Asked>();
 
   /** @param scanLimit candidates that one search may look at. */
   constructor(
@@ -63,26 +76,30 @@ export class Searcher {
 
   /** To be called when the index of earlier versions changed. */
   forget(): void {
-    this.prepared = new WeakMap();
+    this.asked = new WeakMap();
     this.estimates.forget();
   }
 
   /** @throws SearchTooCostly */
   search({ plan, asOf, order, after, limit }: SearchRequest): VersionRow[] | Promise<VersionRow[]> {
     if (limit <= 0) return [];
-    const prepared = this.prepare(plan, asOf);
+    const { prepared, answers } = this.ask(plan, asOf);
     if (prepared === undefined) return [];
+    const place = `${order} ${after ?? ''} ${limit}`;
+    const known = answers.get(place);
+    if (known !== undefined) return this.rows.of(known);
     const from = order === 'oldest' && after !== undefined ? Math.max(prepared.from, after + 1) : prepared.from;
     const until = order === 'newest' && after !== undefined ? Math.min(prepared.until, after) : prepared.until;
     const run = (window: Window, wanted: number) => this.leavesIn(prepared, window, wanted);
-    return this.walk(prepared.driver, { from, until, limit: firstWindow, order, asOf }, limit, run, ({ leaves }) =>
-      this.rows.of(leaves),
-    );
+    return this.walk(prepared.driver, { from, until, limit: firstWindow, order, asOf }, limit, run, ({ leaves }) => {
+      if (leaves.length <= longestAnswer && answers.size < mostAnswers) answers.set(place, leaves);
+      return this.rows.of(leaves);
+    });
   }
 
   /** @param limit counting ends there. @throws SearchTooCostly */
   count(plan: Plan, asOf: number, limit: number): number | Promise<number> {
-    const prepared = this.prepare(plan, asOf);
+    const { prepared } = this.ask(plan, asOf);
     if (prepared === undefined) return 0;
     const { driver, from, until } = prepared;
     const run = (window: Window) => this.countIn(prepared, window);
@@ -91,13 +108,13 @@ export class Searcher {
   }
 
   /** A plan that is asked again before anything was written is as it was. */
-  private prepare(plan: Plan, asOf: number): Prepared | undefined {
+  private ask(plan: Plan, asOf: number): Asked {
     const { leafCount } = this.head();
-    const known = this.prepared.get(plan);
-    if (known !== undefined && known.asOf === asOf && known.leafCount === leafCount) return known.prepared;
-    const prepared = this.prepareNew(plan, asOf, leafCount);
-    this.prepared.set(plan, { asOf, leafCount, prepared });
-    return prepared;
+    const known = this.asked.get(plan);
+    if (known !== undefined && known.asOf === asOf && known.leafCount === leafCount) return known;
+    const asked = { asOf, leafCount, prepared: this.prepareNew(plan, asOf, leafCount), answers: new Map() };
+    this.asked.set(plan, asked);
+    return asked;
   }
 
   private prepareNew(plan: Plan, asOf: number, leafCount: number): Prepared | undefined {
