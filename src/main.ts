@@ -1,12 +1,10 @@
 /** Starts the server, says where everything is, and stops it cleanly on SIGTERM or SIGINT. */
-import { setFlagsFromString } from 'node:v8';
+import { boundHeapGrowth } from './base/heap.js';
 import { createLog } from './base/log.js';
 import { ConfigError, readConfig, type Config } from './config.js';
 import { createServer, type Server } from './server.js';
 
-// The heap may grow by so much beyond what lives before it is collected: 40 % less memory after
-// 100,000 resources for about a tenth of the throughput (docs/status.md).
-setFlagsFromString('--heap-growing-percent=40');
+boundHeapGrowth();
 
 const stopTimeoutMs = 20_000;
 
