@@ -228,6 +228,23 @@ for (const fault of ['lost', 'reply lost'] as const) {
   });
 }
 
+test('what the tables could not take never comes into the log: the next entry is taken, and a crash finds no trace', async (t) => {
+  const { file, catalog } = await openHere(t);
+  const key = { compartment: name('compartment'), wrapped: Buffer.alloc(44, 7) };
+  await catalog.append([{ ...entry(1, [{ id: 'a' }]), newKeys: [key] }]);
+  const wrong = [
+    entry(2, [{ id: 'a' }]),
+    entry(2, [{ id: 'b' }, { id: 'b' }]),
+    { ...entry(2, [{ id: 'b' }]), newKeys: [key] },
+  ];
+  for (const one of wrong) await assert.rejects(catalog.append([one]), { name: 'RangeError' });
+  await catalog.append([entry(2, [{ id: 'a', versionId: 2 }, { id: 'b' }])]);
+  await catalog.append([entry(3, [{ id: 'a', versionId: 3 }])]);
+  const again = await openAfterCrash(t, file);
+  assert.deepEqual(again.head(), { seq: 3, leafCount: 4, time: 3_000 });
+  assert.equal(again.current(name('a'), 3)!.versionId, 3);
+});
+
 test('a stop leaves everything in the tables, and a log without entries', async (t) => {
   const { file, catalog } = await openHere(t);
   for (const seq of [1, 2]) await catalog.append([numbered(seq)]);

@@ -100,6 +100,25 @@ test('SQLite: while one process has the files another one reads what was appende
   assert.equal(catalog.head().seq, 2);
 });
 
+test('SQLite: a second process that comes while entries are appended sees at least what was appended before it came', async (t) => {
+  const { file, catalog } = await openHere(t);
+  let isOver = false;
+  const appending = async () => {
+    const sketches = (seq: number) => manySketches(20).map((sketch) => ({ ...sketch, versionId: seq }));
+    for (let seq = 1; !isOver; seq += 1) await catalog.append([entry(seq, sketches(seq))]);
+  };
+  const appended = appending();
+  for (let round = 0; round < 4; round += 1) {
+    const { seq } = catalog.head();
+    const other = await openSqliteCatalog(file);
+    assert.ok(other.head().seq >= seq);
+    assert.equal(await other.count(term('rare'), other.head().seq), seq === 0 ? Math.min(1, other.head().seq) : 1);
+    await other.close();
+  }
+  isOver = true;
+  await appended;
+});
+
 test('SQLite: when the writing thread ends, nothing is lost: the next one takes what the log has', async (t) => {
   const { catalog } = await openHere(t);
   await catalog.append([entry(1, [{ id: 'a' }])]);

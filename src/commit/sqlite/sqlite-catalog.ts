@@ -79,7 +79,7 @@ export class SqliteCatalog implements Catalog {
     const onCommit = (entries: readonly Entry[]) => {
       for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(keyOf(resource));
     };
-    return { tablesHead: () => this.tables.head(), onCommit };
+    return { tablesHead: () => this.tables.head(), check: (entries) => this.check(entries), onCommit };
   }
 
   head(): Head {
@@ -211,6 +211,28 @@ export class SqliteCatalog implements Catalog {
       await this.writes.close();
     } finally {
       this.db.close();
+    }
+  }
+
+  /** A version that is there already, or a second key of a compartment, is a defect of the caller. @throws RangeError */
+  private check(entries: readonly Entry[]): void {
+    const added = new Map<string, number>();
+    const keys = new Set<string>();
+    for (const { versions, newKeys } of entries) {
+      for (const { resource, versionId, isErased } of versions) {
+        if (isErased === true) continue;
+        const name = keyOf(resource);
+        const before = added.get(name) ?? this.current(resource, Number.MAX_SAFE_INTEGER)?.versionId ?? 0;
+        if (versionId <= before) throw new RangeError(`version ${versionId} cannot follow version ${before}`);
+        added.set(name, versionId);
+      }
+      for (const { compartment } of newKeys) {
+        const name = keyOf(compartment);
+        if (keys.has(name) || this.compartmentKey(compartment) !== undefined) {
+          throw new RangeError('the compartment has a key already');
+        }
+        keys.add(name);
+      }
     }
   }
 

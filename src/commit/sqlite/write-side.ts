@@ -15,10 +15,15 @@ import { WriterClient } from './writer-client.js';
 const durableKey = 'sqlite/durable';
 /** A second process waits so long for the tables to have what the log has. */
 const followMs = 30_000;
+const followStepMs = 20;
+/** Readings of a log that another process writes. */
+const mostReadings = 10;
 
 export interface WriteSideServices {
   /** The newest entry that is in the tables, as they say. */
   readonly tablesHead: () => Head;
+  /** @throws RangeError for entries that the tables could not take: they must never be in the log. */
+  readonly check: (entries: readonly Entry[]) => void;
   /** Told of entries that are durable, before `head` covers them. */
   readonly onCommit: (entries: readonly Entry[]) => void;
 }
@@ -83,16 +88,28 @@ export class WriteSide {
   /** Waits until the tables have what the log of another process has now. Called once, in place of `recover`. */
   async follow(): Promise<void> {
     const { tablesHead } = this.services;
-    const records = await readEntryLog(entryLogFolder(this.file), this.newest.seq);
-    const wanted = records.at(-1)?.entries.at(-1)?.seq ?? 0;
+    const wanted = await this.loggedSeq();
     for (const end = Date.now() + followMs; tablesHead().seq < wanted;) {
       if (Date.now() > end) throw new CatalogUnavailable('the process that has the catalog does not write its index');
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await waited(followStepMs);
     }
     this.newest = this.applier.head = tablesHead();
   }
 
-  /** @throws AppendConflict, CatalogUnavailable */
+  /** The newest entry in the log of another process. What is written meanwhile can look damaged, so it is read again. */
+  private async loggedSeq(): Promise<number> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const records = await readEntryLog(entryLogFolder(this.file), this.services.tablesHead().seq);
+        return records.at(-1)?.entries.at(-1)?.seq ?? 0;
+      } catch (error) {
+        if (attempt === mostReadings) throw error;
+        await waited(followStepMs);
+      }
+    }
+  }
+
+  /** @throws AppendConflict, CatalogUnavailable; RangeError (services.check). */
   append(entries: readonly Entry[]): Promise<void> {
     return this.inTurn(() => this.appendNow(entries));
   }
@@ -103,6 +120,7 @@ export class WriteSide {
       const expected = this.newest.seq + 1 + index;
       if (seq !== expected) throw new AppendConflict(`entry ${seq} is not the next one, which is ${expected}`);
     });
+    this.services.check(entries);
     await this.applier.room();
     const packed = packEntries(entries);
     try {
@@ -198,6 +216,10 @@ export class WriteSide {
     if (this.writer.hasEnded) this.writer = await WriterClient.start(this.file);
     return this.writer;
   }
+}
+
+function waited(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The same with bytes of its own: a view would drag the whole buffer under it across to the writer's thread. */
