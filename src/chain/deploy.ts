@@ -50,9 +50,14 @@ export async function deployContracts(options: DeployOptions): Promise<Contracts
   const known = await readContracts(options.file);
   if (known !== undefined && (await areDeployed(options.chain, known))) return known;
   const contracts = await deployAll(options);
-  await writeFile(`${options.file}.new`, JSON.stringify(contracts, null, 2), { mode: 0o600 });
-  await rename(`${options.file}.new`, options.file);
+  await keepContracts(options.file, contracts);
   return contracts;
+}
+
+/** Writes where the contracts are. On the disk before the name is: a power cut leaves the file of before, or this one. */
+export async function keepContracts(file: string, contracts: Contracts): Promise<void> {
+  await writeFile(`${file}.new`, JSON.stringify(contracts, null, 2), { mode: 0o600, flush: true });
+  await rename(`${file}.new`, file);
 }
 
 /** The file's contents; undefined when there is none. @throws SyntaxError when it is no JSON. */

@@ -1,9 +1,9 @@
 /** `mooring chain`: puts the contracts on a chain, or takes those that are there, before any server starts. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createLog, type Log } from '../base/log.js';
 import type { Hex } from '../chain/chain.js';
-import { completed, readContracts, unfitContracts, type Contracts } from '../chain/deploy.js';
+import { completed, keepContracts, readContracts, unfitContracts, type Contracts } from '../chain/deploy.js';
 import { createEthersChain, type EvmChain } from '../chain/ethers-chain.js';
 import { readConfig, type ChainConfig, type Config } from '../config.js';
 import type { Catalog } from '../commit/catalog.js';
@@ -96,8 +96,7 @@ async function attach({ config, own, chain, file }: Parts, given: string): Promi
   if (unfit.length > 0) throw new CommandRefused(`not attached: ${unfit.join('; ')}`);
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const text = JSON.stringify(contracts, null, 2);
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  await keepContracts(file, contracts);
   return withCatalog(config, async (catalog) => {
     // Servers that share a log look there first.
     if (catalog.locks !== undefined) await catalog.putState(contractsKey(own.chainId), Buffer.from(text));

@@ -4,13 +4,15 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
-import { createServer, type Server } from '../../src/server.js';
-import { testConfig } from '../e2e/server.js';
+import { ServerProcess } from '../../bench/lib/process.js';
+import { systemClock } from '../../src/base/clock.js';
+import { TokenIssuer } from '../../src/smart/token-issuer.js';
 import { tempFolder } from '../suites/temp.js';
 
 let image: string;
 let mounted: string;
-let server: Server | undefined;
+let server: ServerProcess | undefined;
+let token: string;
 
 const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: 'pipe' }).toString().trim();
 
@@ -27,7 +29,7 @@ before(async () => {
   }
 });
 after(async () => {
-  await server?.close().catch(() => undefined);
+  await server?.kill({ withChain: true }).catch(() => undefined);
   spawnSync('umount', ['-l', mounted]);
 });
 
@@ -46,9 +48,9 @@ function mendDisk(): void {
 }
 
 async function request(method: string, id: string) {
-  const headers = { Authorization: `Bearer ${await server!.token()}`, 'Content-Type': 'application/fhir+json' };
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/fhir+json' };
   const body = JSON.stringify({ resourceType: 'Patient', id, name: [{ family: id }] });
-  const answer = await fetch(`${server!.baseUrl}/Patient/${id}`, {
+  const answer = await fetch(`${server!.origin}/fhir/Patient/${id}`, {
     method,
     headers,
     ...(method === 'PUT' && { body }),
@@ -59,7 +61,12 @@ async function request(method: string, id: string) {
 
 it('a read-only disk is told with 503, nothing is half there, and all that was acknowledged is back with the disk', async () => {
   const data = path.join(mounted, 'data');
-  server = await createServer(testConfig(data));
+  server = await ServerProcess.start(data);
+  const issuer = await TokenIssuer.open(path.join(data, 'keys'));
+  token = await issuer.issue(
+    { actor: 'Organization/self', scope: 'system/*.cruds', purpose: 'TREAT', expiresInSeconds: 3_600 },
+    systemClock,
+  );
   for (let turn = 0; turn < 5; turn += 1) assert.equal((await request('PUT', `before-${turn}`)).status, 201);
   await breakDisk();
   for (let turn = 0; turn < 4; turn += 1) {
@@ -69,10 +76,10 @@ it('a read-only disk is told with 503, nothing is half there, and all that was a
   }
   // No answer leaves without its access record, so reads are refused as well.
   assert.equal((await request('GET', 'before-0')).status, 503);
-  await server.close().catch(() => undefined);
-  await assert.rejects(createServer(testConfig(data)), /read-?only/i, 'a start on it says why it cannot');
+  await server.kill({ withChain: true });
+  await assert.rejects(ServerProcess.start(data), /ended with status 1/, 'none starts on it');
   mendDisk();
-  server = await createServer(testConfig(data));
+  server = await ServerProcess.start(data);
   for (let turn = 0; turn < 5; turn += 1) assert.equal((await request('GET', `before-${turn}`)).status, 200);
   for (let turn = 0; turn < 4; turn += 1) assert.equal((await request('GET', `after-${turn}`)).status, 404);
   assert.equal((await request('PUT', 'after-0')).status, 201);
