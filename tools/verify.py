@@ -53,10 +53,15 @@ def read_json(text):
         raise Refused("the document is not JSON: %s" % error)
 
 
+def whole(text):
+    """The same text; half of a surrogate pair is an error, as in RFC 8785."""
+    if re.search("[\ud800-\udfff]", text):
+        raise Refused("a string holds half of a surrogate pair")
+    return text
+
+
 def string_text(value):
-    """A string as RFC 8785 prints it; lone surrogates as lower-case \\u escapes."""
-    text = json.dumps(value, ensure_ascii=False)
-    return re.sub("[\ud800-\udfff]", lambda match: "\\u%04x" % ord(match.group()), text)
+    return json.dumps(whole(value), ensure_ascii=False)
 
 
 # --- Elements and their tree ------------------------------------------------------------------------------------------
@@ -69,7 +74,7 @@ def step(name):
 
 
 def utf16_order(name):
-    return name.encode("utf-16-be", "surrogatepass")
+    return whole(name).encode("utf-16-be")
 
 
 def elements_of(resource):

@@ -142,7 +142,7 @@ describe('the published test vectors', () => {
       spawnSync('python3', [`${root}tools/verify.py`, ...args], { encoding: 'utf8', input });
     const whole = run(['--vectors', file]);
     assert.equal(whole.status, 0, whole.stderr || String(whole.error));
-    assert.match(whole.stdout, /^27 vectors agree/);
+    assert.match(whole.stdout, /^26 vectors agree/);
     const text = readFileSync(file, 'utf8');
     const { leaf } = vectors.versions[1];
     const wrong = run(['--vectors', '-'], text.replace(leaf, `0${leaf.slice(1)}`.replace(leaf, `1${leaf.slice(1)}`)));
