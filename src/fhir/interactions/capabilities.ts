@@ -3,6 +3,7 @@ import { routes, type InteractionCode } from '../routes.js';
 import type { Resource } from '../../base/resource.js';
 import { securityExtensions, type OAuthEndpoints } from '../../smart/discovery.js';
 import { Slices } from '../../base/pause.js';
+import { JsonText, toJsonBytes } from '../json-text.js';
 import type { SearchParameters } from '../search/parameters.js';
 import type { FhirServices } from '../services.js';
 import { shapeOf, shaped } from '../summary/shape.js';
@@ -23,12 +24,20 @@ export const capabilities: Interaction = async (services, request, context) => {
   return shaped(services, shapeOf(request.query), { status: 200, resource });
 };
 
+/** Texts of statements (near 1 MB each, and anybody may ask), with the endpoints that they name. */
+const texts = new WeakMap<Resource, { readonly endpoints: string; readonly text: JsonText }>();
+
 /** Where tokens are asked for may be known later than the rest. */
-function withSecurity(statement: Resource, endpoints: OAuthEndpoints | undefined): Resource {
-  if (endpoints === undefined) return statement;
+function withSecurity(statement: Resource, endpoints: OAuthEndpoints | undefined): JsonText {
+  const extension = endpoints === undefined ? [] : securityExtensions(endpoints);
+  const named = JSON.stringify(extension);
+  const known = texts.get(statement);
+  if (known?.endpoints === named) return known.text;
   const [rest] = statement.rest as readonly { readonly security: object }[];
-  const security = { extension: securityExtensions(endpoints), ...rest.security };
-  return { ...statement, rest: [{ ...rest, security }] };
+  const security = withoutEmpty({ extension, ...rest.security });
+  const text = new JsonText(toJsonBytes({ ...statement, rest: [{ ...rest, security }] }));
+  texts.set(statement, { endpoints: named, text });
+  return text;
 }
 
 const typeLevel: readonly InteractionCode[] = [
