@@ -1,6 +1,5 @@
 /** Reading: rows of the catalog to headers and contents. */
 import type { BlockStore } from '../ipfs/block-store.js';
-import type { ContentOpener, ContentToOpen } from '../vault/content-opener.js';
 import type { Vault } from '../vault/vault.js';
 import type { VersionRow } from './catalog.js';
 import type { Header, HeaderCodec } from './header.js';
@@ -38,23 +37,6 @@ export class Records {
     const reference = sealedReference(this.header(row));
     const block = await blocks.get(row.block);
     return vault.open(reference, row.keyWraps, block, (digest) => blocks.get(digest));
-  }
-
-  /** `open` of several versions, beside this thread as far as their keys are at hand. @throws as `open`. */
-  async openSeveral(rows: readonly VersionRow[], opener: ContentOpener): Promise<Uint8Array[]> {
-    const { blocks, vault } = this.services;
-    const sealed = await Promise.all(rows.map(({ block }) => blocks.get(block!)));
-    const contents = new Map<number, ContentToOpen>();
-    rows.forEach((row, index) => {
-      const way = vault.wayInto(row.keyWraps);
-      if (way === undefined) return;
-      contents.set(index, { ...way, reference: sealedReference(this.header(row)), block: sealed[index]! });
-    });
-    const opened = await opener.open([...contents.values()]);
-    const found = new Map([...contents.keys()].map((index, at) => [index, opened[at]]));
-    const all: Uint8Array[] = [];
-    for (const [index, row] of rows.entries()) all.push(found.get(index) ?? (await this.open(row)));
-    return all;
   }
 
   /** The data key of a version, for those who may open it. @throws KeyUnavailable (erased). */

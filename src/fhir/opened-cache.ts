@@ -8,15 +8,11 @@
 import type { VersionRow } from '../commit/catalog.js';
 import type { Header } from '../commit/header.js';
 import type { Records } from '../commit/records.js';
-import type { ContentOpener } from '../vault/content-opener.js';
 import { SecondTime } from '../vault/second-time.js';
 import { JsonText } from './json-text.js';
 
 /** What an entry costs beside its text. */
 const overheadBytes = 512;
-
-/** Fewer versions are opened sooner than they are handed to another thread and back. */
-const worthHandingOver = 8;
 
 export class OpenedCache {
   /** By the block's digest as latin1 text. */
@@ -24,10 +20,8 @@ export class OpenedCache {
   private readonly read = new SecondTime();
   private sizeBytes = 0;
 
-  /** @param opener for many versions at once; absent: each is opened in this thread. */
   constructor(
-    private readonly records: Pick<Records, 'header' | 'open' | 'openSeveral'>,
-    private readonly opener?: ContentOpener,
+    private readonly records: Pick<Records, 'header' | 'open'>,
     private readonly maxBytes = 32 * 1024 * 1024,
   ) {}
 
@@ -51,30 +45,7 @@ export class OpenedCache {
   async text(row: VersionRow): Promise<JsonText> {
     const known = this.peek(row);
     if (known !== undefined) return known;
-    return this.taken(row, await this.records.open(row));
-  }
-
-  /** The texts of many versions, those that are not at hand opened together. Call only after the decisions that they may be read. */
-  async textsOf(rows: readonly VersionRow[]): Promise<ReadonlyMap<VersionRow, JsonText>> {
-    const texts = new Map<VersionRow, JsonText>();
-    const others: VersionRow[] = [];
-    for (const row of rows) {
-      const known = this.peek(row);
-      if (known !== undefined) texts.set(row, known);
-      else others.push(row);
-    }
-    if (this.opener === undefined || others.length < worthHandingOver) {
-      for (const row of others) texts.set(row, await this.text(row));
-      return texts;
-    }
-    const opened = await this.records.openSeveral(others, this.opener);
-    others.forEach((row, index) => texts.set(row, this.taken(row, opened[index])));
-    return texts;
-  }
-
-  /** What was opened, kept when it is read again. */
-  private taken(row: VersionRow, bytes: Uint8Array): JsonText {
-    const text = new JsonText(bytes);
+    const text = new JsonText(await this.records.open(row));
     if (row.block !== undefined && this.read.isKnown(row.block)) this.put(row, text);
     return text;
   }

@@ -27,13 +27,8 @@ export function contentOf(
   action: ConsentAction = 'access',
 ): JsonText | Promise<JsonText> {
   const { opened } = services;
-  if (isSeenWhole(services, row)) return opened.peek(row) ?? opened.text(row);
+  if (opened.header(row).attributes.elementLabels === undefined) return opened.peek(row) ?? opened.text(row);
   return partOf(services, principal, row, action).then((part) => part ?? opened.text(row));
-}
-
-/** Whether whoever may see the version sees all of it: no element of it is labelled. */
-export function isSeenWhole({ opened }: Pick<FhirServices, 'opened'>, row: VersionRow): boolean {
-  return opened.header(row).attributes.elementLabels === undefined;
 }
 
 /** The version without what is hidden; undefined when nothing is. */

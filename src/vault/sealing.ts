@@ -101,11 +101,6 @@ export async function openContent(
   return Buffer.concat(chunks);
 }
 
-/** The content of a single block at once; undefined when it is in chunks. @throws SealBroken */
-export function openSingle(dataKey: Uint8Array, reference: string, block: Uint8Array): Uint8Array | undefined {
-  return block[0] === format.single ? openPacked(dataKey, Buffer.from(reference, 'latin1'), block) : undefined;
-}
-
 /** Digests of the chunks that a manifest names, none for a single block: what has to be deleted with it. */
 export function chunksOf(dataKey: Uint8Array, reference: string, block: Uint8Array): BlockDigest[] {
   if (block[0] !== format.manifest) return [];

@@ -94,15 +94,6 @@ export class Vault {
     return openContent(await this.dataKey(keyWraps), reference, block, fetch);
   }
 
-  /** The first compartment key that is at hand, and the data key under it: what opens a version elsewhere. */
-  wayInto(keyWraps: readonly WrappedFor[]): { readonly key: KeyObject; readonly wrapped: Uint8Array } | undefined {
-    for (const { compartment, wrapped } of keyWraps) {
-      const key = this.cached(compartment);
-      if (key !== undefined) return { key, wrapped };
-    }
-    return undefined;
-  }
-
   /** Makes keys usable that are committed now. */
   adopt(fresh: FreshKeys): void {
     for (const [name, { key }] of fresh.byName) this.keys.set(name, key);

@@ -126,7 +126,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     between: parts.between,
   });
 
-  const opened = new OpenedCache(records, contents);
+  const opened = new OpenedCache(records);
   const memberships = new Memberships({ config, clock, catalog, names, opened, search });
   const applyDefinitions = definitionsAfterCommit(definitions, storage);
 

@@ -8,7 +8,7 @@ import type { Context } from '../request.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
 import { shapeResource, type Shape } from '../summary/shape.js';
-import { contentOf, isSeenWhole } from '../visible-content.js';
+import { contentOf } from '../visible-content.js';
 import type { Page } from './search-page.js';
 
 export async function searchset(
@@ -40,13 +40,12 @@ export async function searchset(
     }));
   };
   const entry = [];
-  const texts = await services.opened.textsOf([...page.rows, ...included].filter((row) => isSeenWhole(services, row)));
   for (const [mode, rows] of [
     ['match', page.rows],
     ['include', included],
   ] as const) {
     for (const row of rows) {
-      const text = texts.get(row) ?? contentOf(services, principal, row);
+      const text = contentOf(services, principal, row);
       const content = text instanceof JsonText ? text : await text;
       if (mode === 'match' && answers !== undefined) entry.push(...insideOf(row, answers(content.value())));
       else entry.push(entryOf(row, mode, content));

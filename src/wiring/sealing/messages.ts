@@ -3,7 +3,6 @@ import { Packer, Unpacker } from '../../base/packed.js';
 import type { ContentToSeal, SealedContent } from '../../commit/content-sealer.js';
 import type { ValidationLevel } from '../../commit/header.js';
 import { leafContext, type LeafContext } from '../../anchoring/leaf.js';
-import type { ContentToOpen } from '../../vault/content-opener.js';
 
 const nothing = new Uint8Array(0);
 
@@ -94,47 +93,5 @@ export function unpackSealed(packed: ArrayBuffer): SealedContent[] {
       opening: copy(),
       blocks: reader.list(() => ({ digest: reader.bytes(), bytes: reader.bytes() })),
     };
-  });
-}
-
-/** A sealed content with the place of its key in a list beside it. */
-export type SealedToOpen = Omit<ContentToOpen, 'key'> & { readonly keyAt: number };
-
-export function packSealedToOpen(contents: readonly SealedToOpen[]): ArrayBuffer {
-  const packer = new Packer(contents.reduce((sum, { block }) => sum + 160 + block.byteLength, 4));
-  packer.count(contents.length);
-  for (const { keyAt, wrapped, reference, block } of contents) {
-    packer.count(keyAt);
-    packer.bytes(wrapped);
-    packer.text(reference);
-    packer.bytes(block);
-  }
-  return packer.done();
-}
-
-export function unpackSealedToOpen(packed: ArrayBuffer): SealedToOpen[] {
-  const reader = new Unpacker(packed);
-  return reader.list(() => ({
-    keyAt: reader.count(),
-    wrapped: reader.bytes(),
-    reference: reader.text(),
-    block: reader.bytes(),
-  }));
-}
-
-/** @param opened undefined for what does not open; nothing that opens is empty. */
-export function packOpened(opened: readonly (Uint8Array | undefined)[]): ArrayBuffer {
-  const packer = new Packer(opened.reduce((sum, bytes = nothing) => sum + 4 + bytes.byteLength, 4));
-  packer.count(opened.length);
-  for (const bytes of opened) packer.bytes(bytes ?? nothing);
-  return packer.done();
-}
-
-/** Views of one buffer: they are answered and forgotten, or copied. */
-export function unpackOpened(packed: ArrayBuffer): (Uint8Array | undefined)[] {
-  const reader = new Unpacker(packed);
-  return reader.list(() => {
-    const bytes = reader.bytes();
-    return bytes.byteLength === 0 ? undefined : bytes;
   });
 }

@@ -1,22 +1,17 @@
-/**
- * The sealing thread: compresses, seals and hashes the contents of a commit group; opens those of a long answer. Answers `{ id, done }` or
- * `{ id, failure }`.
- */
-import type { KeyObject } from 'node:crypto';
+/** The sealing thread: compresses, seals and hashes the contents of a commit group. Answers `{ id, sealed }` or `{ id, failure }`. */
 import { parentPort } from 'node:worker_threads';
 import type { LeafContext } from '../../anchoring/leaf.js';
 import { createLeafOf } from '../../anchoring/leaf-of.js';
 import { LocalContentSealer } from '../../commit/content-sealer.js';
-import { unwrapKey } from '../../vault/key-wrap.js';
-import { openSingle } from '../../vault/sealing.js';
-import { packOpened, packSealed, unpackContents, unpackSealedToOpen } from './messages.js';
+import { packSealed, unpackContents } from './messages.js';
 
-export type SealingRequest =
-  | { readonly id: number; readonly contents: ArrayBuffer }
-  | { readonly id: number; readonly toOpen: ArrayBuffer; readonly keys: readonly KeyObject[] };
+export interface SealingRequest {
+  readonly id: number;
+  readonly contents: ArrayBuffer;
+}
 
 export type SealingReply =
-  { readonly id: number; readonly done: ArrayBuffer } | { readonly id: number; readonly failure: string };
+  { readonly id: number; readonly sealed: ArrayBuffer } | { readonly id: number; readonly failure: string };
 
 const port = parentPort!;
 
@@ -25,28 +20,11 @@ const sealer = new LocalContentSealer((version) => {
   return createLeafOf(leafContext, () => salt)(version);
 });
 
-port.on('message', (request: SealingRequest) => {
-  const { id } = request;
-  answer(request)
-    .then((done) => port.postMessage({ id, done } satisfies SealingReply, [done]))
+port.on('message', ({ id, contents }: SealingRequest) => {
+  seal(contents)
+    .then((sealed) => port.postMessage({ id, sealed } satisfies SealingReply, [sealed]))
     .catch((error: unknown) => port.postMessage({ id, failure: (error as Error).message } satisfies SealingReply));
 });
-
-async function answer(request: SealingRequest): Promise<ArrayBuffer> {
-  return 'contents' in request ? await seal(request.contents) : opened(request.toOpen, request.keys);
-}
-
-function opened(packed: ArrayBuffer, keys: readonly KeyObject[]): ArrayBuffer {
-  return packOpened(
-    unpackSealedToOpen(packed).map(({ keyAt, wrapped, reference, block }) => {
-      try {
-        return openSingle(unwrapKey(keys[keyAt], wrapped), reference, block);
-      } catch {
-        return undefined;
-      }
-    }),
-  );
-}
 
 async function seal(packed: ArrayBuffer): Promise<ArrayBuffer> {
   const sealed = await sealer.seal(unpackContents(packed));
