@@ -109,13 +109,13 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     terminology: searchTerminology(() => definitions.current.terminology),
   };
   const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));
-  let gate: RunningConsentGate | undefined;
+  const listening: { gate?: RunningConsentGate } = {};
   const heads = network.followHeads(() => {
     anchoring.onHead();
-    void gate?.sync().catch(() => undefined);
+    void listening.gate?.sync().catch(() => undefined);
   });
   const consent = await startConsent(config, storage, network, search, clock, log, heads.isLive);
-  gate = consent.gate;
+  listening.gate = consent.gate;
   const smart = await openSmart({
     config,
     baseUrl,

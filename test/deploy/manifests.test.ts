@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { Ajv } from 'ajv';
 import { readConfig } from '../../src/config.js';
 import { Metrics } from '../../src/serving/metrics.js';
-import { compose, kubernetes, textOf, type Manifest } from './manifests.js';
+import { compose, kubernetes, objectOf, textOf, type Manifest } from './manifests.js';
 
 const require = createRequire(import.meta.url);
 
@@ -21,7 +21,8 @@ function composeProblems(file: object): string[] {
 }
 
 /** What is wrong with a Kubernetes object; unknown members are found by test/engines/deploy.test.ts. */
-async function kubernetesProblems({ file: _, ...object }: Manifest): Promise<string[]> {
+async function kubernetesProblems(manifest: Manifest): Promise<string[]> {
+  const object = objectOf(manifest);
   const models = (await import(`kubernetes-models/${object.apiVersion}`)) as Record<
     string,
     new (json: object) => { validate(): void }

@@ -24,6 +24,13 @@ export function kubernetes(): Manifest[] {
   );
 }
 
+/** The object as Kubernetes gets it. */
+export function objectOf(manifest: Manifest): Omit<Manifest, 'file'> {
+  const { file, ...object } = manifest;
+  void file;
+  return object as Omit<Manifest, 'file'>;
+}
+
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export function compose(): any {
   return parse(textOf('compose.yaml'), { merge: true });

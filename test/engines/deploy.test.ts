@@ -11,7 +11,7 @@ import { createEthersChain } from '../../src/chain/ethers-chain.js';
 import { privateKeyFrom } from '../../src/chain/keys.js';
 import { addressOf } from '../../src/chain/signing.js';
 import { remoteSigner, SignerRefused } from '../../src/chain/transaction-signer.js';
-import { kubernetes, type Manifest } from '../deploy/manifests.js';
+import { kubernetes, objectOf, type Manifest } from '../deploy/manifests.js';
 import { TestServer } from '../e2e/server.js';
 import { engineBinary, freePort } from './support/engine-process.js';
 import { startGeth, type GethNetwork } from './support/geth.js';
@@ -20,7 +20,8 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Unknown and misspelt members: each object as a literal of its own type, which the compiler checks for excess members. */
 function excessMembers(manifests: readonly Manifest[]): string[] {
-  const lines = manifests.map(({ file: _, ...object }, index) => {
+  const lines = manifests.map((manifest, index) => {
+    const object = objectOf(manifest);
     const { apiVersion, kind } = object;
     return `import type { I${kind} as T${index} } from 'kubernetes-models/${apiVersion}';\nexport const o${index}: T${index} = ${JSON.stringify(object)};`;
   });
