@@ -5,6 +5,7 @@
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { closeAll } from './base/close-all.js';
 import { systemClock, type Clock } from './base/clock.js';
 import { createLog, type Log } from './base/log.js';
 import type { Config } from './config.js';
@@ -42,12 +43,7 @@ export async function createServer(
 ): Promise<Server> {
   const startedAt = performance.now();
   const opened: (() => Promise<void>)[] = [];
-  const closeAll = async () => {
-    const failures: unknown[] = [];
-    // One part that fails does not keep the others open.
-    for (const close of opened.splice(0).reverse()) await close().catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  };
+  const closeOpened = () => closeAll(opened.splice(0).reverse());
   try {
     const issuer = await TokenIssuer.open(config.keysDir);
     const http = createHttpServer();
@@ -111,11 +107,11 @@ export async function createServer(
         await front.drain();
         // Connections first: what they asked for is answered while everything is still open.
         await closeHttp(http);
-        await closeAll();
+        await closeOpened();
       },
     };
   } catch (error) {
-    await closeAll().catch(() => undefined);
+    await closeOpened().catch(() => undefined);
     throw error;
   }
 }

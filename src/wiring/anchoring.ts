@@ -1,5 +1,6 @@
 /** Starts the anchorers' loops, one a chain, on the log of this server, and builds its proofs. */
 import path from 'node:path';
+import { closeAll } from '../base/close-all.js';
 import { Anchorer, type AnchorEvent } from '../anchoring/anchorer.js';
 import { LocalAttestor, type Attestor } from '../anchoring/attestation.js';
 import { batchFacts } from '../anchoring/batch-facts.js';
@@ -118,10 +119,7 @@ export async function startAnchoring(
     },
     notify: () => anchorers.forEach((anchorer) => anchorer.notify()),
     onHead: () => anchorers.forEach((anchorer) => anchorer.onHead()),
-    async close() {
-      await further.close();
-      await Promise.all(anchorers.map((anchorer) => anchorer.close()));
-    },
+    close: () => closeAll([further, ...anchorers].map((part) => () => part.close())),
   };
 }
 

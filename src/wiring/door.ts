@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { Committer } from '../commit/committer.js';
 import { finishErasures } from '../commit/erase.js';
+import { closeAll } from '../base/close-all.js';
 import type { RunningConsentGate } from '../consent/consent-gate.js';
 import type { Config } from '../config.js';
 import { createFhirApp, createFhirHandler } from '../fhir/http/app.js';
@@ -259,17 +260,20 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
         return undefined;
       }
     },
-    async close() {
-      heads.close();
-      await securityLog.flush();
-      await rotations.close();
-      await reindexer.close();
-      await endAccessHeads();
-      await committer.close();
-      await contents.close();
-      await shares.sharing.close();
-      await Promise.all([anchoring.close(), consent.close(), smart.close()]);
-    },
+    close: () =>
+      closeAll([
+        () => heads.close(),
+        () => securityLog.flush(),
+        () => rotations.close(),
+        () => reindexer.close(),
+        () => endAccessHeads(),
+        () => committer.close(),
+        () => contents.close(),
+        () => shares.sharing.close(),
+        () => anchoring.close(),
+        () => consent.close(),
+        () => smart.close(),
+      ]),
   };
 }
 
