@@ -1,6 +1,7 @@
 /** A disk that is really full: a small file system of its own (needs root, as CI's containers have it). */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
@@ -27,11 +28,12 @@ after(async () => {
   execFileSync('umount', ['-l', folder]);
 });
 
+/** Content that no compression makes fit into what a full disk still has in pages that are begun. */
 async function put(id: string): Promise<{ status: number; retryAfter: string | null; code?: string }> {
   const answer = await fetch(`${server.baseUrl}/Patient/${id}`, {
     method: 'PUT',
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/fhir+json' },
-    body: JSON.stringify({ resourceType: 'Patient', id, name: [{ family: 'x'.repeat(3_000) }] }),
+    body: JSON.stringify({ resourceType: 'Patient', id, name: [{ family: randomBytes(100_000).toString('hex') }] }),
   });
   const body = (await answer.json()) as { issue?: { code: string }[] };
   return { status: answer.status, retryAfter: answer.headers.get('retry-after'), code: body.issue?.[0]?.code };
