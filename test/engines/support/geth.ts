@@ -48,7 +48,26 @@ interface Member extends GethNode {
 
 const password = 'test';
 
+/**
+ * A network whose sealers have begun. Those of clique may stand still at their first block, when each has sealed one of its own of the same
+ * difficulty and none may seal the next; then another network is started.
+ */
 export async function startGeth(options: GethOptions = {}): Promise<GethNetwork> {
+  for (let attempt = 1; ; attempt += 1) {
+    const network = await startNodes(options);
+    try {
+      await network.heal();
+      // Past the first blocks, about which the sealers disagree for a moment.
+      await until(async () => (await lowestHead(network.nodes)) >= 3, 'no blocks come', 20_000);
+      return network;
+    } catch (problem) {
+      await network.stop();
+      if (attempt === 3) throw problem;
+    }
+  }
+}
+
+async function startNodes(options: GethOptions): Promise<GethNetwork> {
   const { sealers = 1, periodSeconds = 1, chainId = 20_261_121, funded = [] } = options;
   const folder = await mkdtemp(path.join(tmpdir(), 'mooring-geth-'));
   const keys = Array.from({ length: sealers }, (_, index) => keyOf(`sealer ${index}`));
@@ -90,9 +109,6 @@ export async function startGeth(options: GethOptions = {}): Promise<GethNetwork>
       await rm(folder, { recursive: true, force: true });
     },
   };
-  await network.heal();
-  // Past the first blocks, about which the sealers disagree for a moment.
-  await until(async () => (await lowestHead(members)) >= 3, 'no blocks come');
   return network;
 }
 
@@ -153,7 +169,7 @@ async function makeNode(
   };
 }
 
-async function lowestHead(members: readonly Member[]): Promise<number> {
+async function lowestHead(members: readonly GethNode[]): Promise<number> {
   return Math.min(...(await Promise.all(members.map(async ({ rpc }) => Number(await rpc('eth_blockNumber'))))));
 }
 
@@ -211,8 +227,8 @@ async function areConnected(members: readonly Member[]): Promise<boolean> {
   return counts.every((count) => count >= members.length - 1);
 }
 
-async function until(isSo: () => Promise<boolean>, problem: string): Promise<void> {
-  const end = performance.now() + 60_000;
+async function until(isSo: () => Promise<boolean>, problem: string, withinMs = 60_000): Promise<void> {
+  const end = performance.now() + withinMs;
   while (!(await isSo())) {
     if (performance.now() > end) throw new Error(problem);
     await new Promise((resolve) => setTimeout(resolve, 100));
