@@ -1,10 +1,11 @@
 /**
- * The pages for patients (web/patient), below `/patient/`: files as they are, which use the public API like any other app.
+ * The pages for patients (web/patient, and base.css of web), below `/patient/`: files as they are, which use the public API like any other app.
  *
  * They may load and run nothing but themselves. Spec: https://www.w3.org/TR/CSP3/
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { basename } from 'node:path';
 
 /** Where these pages are, seen from the root of the server. */
 export const patientPagesPath = '/patient/';
@@ -15,7 +16,7 @@ export const patientPagesClient = 'mooring-patient';
 /** The pages that people come back to after signing in. */
 export const patientPages = ['consents.html', 'permissions.html'] as const;
 
-const folder = new URL('../../../web/patient/', import.meta.url);
+const webFolder = new URL('../../../web/', import.meta.url);
 const types: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   css: 'text/css; charset=utf-8',
@@ -26,7 +27,8 @@ const types: Readonly<Record<string, string>> = {
 export function servePatientPages(
   connect: readonly string[],
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const files = new Map(readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder))]));
+  const names = [...readdirSync(new URL('patient/', webFolder)).map((name) => `patient/${name}`), 'base.css'];
+  const files = new Map(names.map((name) => [basename(name), readFileSync(new URL(name, webFolder))]));
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

@@ -378,12 +378,16 @@ describe('a patient with a key of her own', () => {
     for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])
       assert.ok(policy.includes(part), policy);
     assert.equal(/<script(?![^>]* src=)|\son[a-z]+=|style=/.test(page.text), false, 'nothing inline');
+    const files = [...page.text.matchAll(/(?:<link[^>]* href|<script[^>]* src)="([^"]+)"/g)].map((found) => found[1]!);
+    assert.equal(files.length, 3, 'two style sheets and the script');
+    for (const file of files)
+      assert.equal((await server.get(`${origin}/patient/${file}`, { token: '' })).status, 200, file);
     assert.match(
       (await server.get(`${origin}/patient`, { token: '' })).text,
       /Who may see your record/,
       'the folder leads to the first page',
     );
-    for (const name of ['..%2fsmart.css', '../package.json', 'nothing.html', '%00'])
+    for (const name of ['..%2fsmart.css', 'smart.css', '../package.json', 'nothing.html', '%00'])
       assert.equal((await server.get(`${origin}/patient/${name}`, { token: '' })).status, 404, name);
     assert.equal((await server.post(`${origin}/patient/consents.html`, {}, { token: '' })).status, 405);
   });

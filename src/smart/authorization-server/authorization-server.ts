@@ -13,7 +13,7 @@ import { BodyTooLarge, readSmallBody, requestWithBody, senderHeader } from './fo
 import { Interactions } from './interactions.js';
 import { quietly } from './notices.js';
 import { UsedTwice } from './oidc-adapter.js';
-import { scriptPath, stylePath, type PageFrame } from './page.js';
+import { scriptPath, stylePaths, type PageFrame } from './page.js';
 import type { PatientDirectory } from './patient-directory.js';
 import { createProvider, type ProviderParts } from './provider.js';
 import { registrationWith } from './registration.js';
@@ -64,7 +64,7 @@ export async function openAuthorizationServer(parts: AuthorizationServerParts): 
 
   const appsPage = new AppsPage({ ...signIn, frame, key: derive('smart-apps-page') });
   const files = new Map([
-    [stylePath, fileOf(stylePath, 'text/css')],
+    ...stylePaths.map((path) => [path, fileOf(path, 'text/css')] as const),
     [scriptPath, fileOf(scriptPath, 'text/javascript')],
   ]);
 

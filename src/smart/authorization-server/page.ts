@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { html, type Html } from './html.js';
 import type { Texts } from './texts/texts.js';
 
-export const stylePath = 'smart.css';
+/** The first is shared with the pages for patients. */
+export const stylePaths = ['base.css', 'smart.css'] as const;
 /** The one script: passkeys. Every page works without it. */
 export const scriptPath = 'passkey.js';
 
@@ -26,7 +27,7 @@ export function page({ root, place, texts }: PageIn, title: string, content: Htm
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
-        <link rel="stylesheet" href="${root}/${stylePath}" />
+        ${stylePaths.map((path) => html`<link rel="stylesheet" href="${root}/${path}" />`)}
         <script src="${root}/${scriptPath}" defer></script>
       </head>
       <body>

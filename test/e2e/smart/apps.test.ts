@@ -144,6 +144,10 @@ describe('apps and accounts', () => {
     const scripts = page.text.match(/<script[^>]*>/g);
     assert.deepEqual(scripts, ['<script src="/oauth/passkey.js" defer>']);
     assert.doesNotMatch(page.text, /\son[a-z]+=|javascript:/);
+    const files = [...page.text.matchAll(/(?:<link[^>]* href|<script[^>]* src)="([^"]+)"/g)].map((found) => found[1]!);
+    assert.equal(files.length, 3, 'two style sheets and the script');
+    for (const file of files) assert.equal((await fetch(new URL(file, page.url))).status, 200, file);
+    assert.equal((await fetch(new URL('/oauth/patient.css', page.url))).status, 404);
     assert.equal(page.headers.get('cache-control'), 'no-store');
     const action = /action="([^"]+\/decide)"/.exec(page.text)?.[1] ?? '';
     const forged = await browser.open(new URL(action, page.url).href, {
