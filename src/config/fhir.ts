@@ -7,6 +7,8 @@ export interface FhirSettings {
   readonly maxBodyBytes: number;
   /** Which words of resources the index holds, for `_text` and `_content`. */
   readonly indexWords: 'none' | 'narrative' | 'all';
+  /** Whether older resources are made findable by a new SearchParameter without being asked for. */
+  readonly reindex: 'auto' | 'manual';
   readonly updateCreate: 'on' | 'operator' | 'off';
   readonly referentialIntegrity: boolean;
   readonly unknownProfile: 'warning' | 'error';
@@ -29,6 +31,7 @@ export function fhirSettings(read: EnvReader): FhirSettings {
   return {
     maxBodyBytes: read.integer('MAX_BODY_MB', 64, 1, 1_024) * 1024 * 1024,
     indexWords: read.choice('INDEX_WORDS', 'narrative', ['none', 'narrative', 'all']),
+    reindex: read.choice('REINDEX', 'auto', ['auto', 'manual']),
     updateCreate: read.choice('UPDATE_CREATE', 'operator', ['on', 'operator', 'off']),
     referentialIntegrity: read.choice('REFERENTIAL_INTEGRITY', 'on', ['on', 'off']) === 'on',
     unknownProfile: read.choice('UNKNOWN_PROFILE', 'warning', ['warning', 'error']),

@@ -109,7 +109,9 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     words: config.fhir.indexWords,
     terminology: searchTerminology(() => definitions.current.terminology),
   };
-  const reindexer = await indexing.reindexer(search, committer, clock, (error) => reportDefect('reindex', error));
+  const reindexer = await indexing.reindexer(config.fhir.reindex, search, committer, clock, (error) =>
+    reportDefect('reindex', error),
+  );
   const listening: { gate?: RunningConsentGate } = {};
   const heads = network.followHeads(() => {
     anchoring.onHead();

@@ -17,7 +17,8 @@ export class Indexing {
   private constructor(
     private readonly storage: Storage,
     readonly late: LateParameters,
-    definitions: ActiveDefinitions,
+    private readonly definitions: ActiveDefinitions,
+    private readonly shipped: readonly SearchParameter[],
   ) {
     this.current = createParameters(definitions.current.definitions);
     definitions.onChange((snapshot, changed) => {
@@ -41,7 +42,7 @@ export class Indexing {
     await fixWords(storage, words);
     const inForce = definitions.current.definitions.searchParameters();
     const late = await LateParameters.open(storage.catalog, storage.blinder, shipped, inForce);
-    return new Indexing(storage, late, definitions);
+    return new Indexing(storage, late, definitions, shipped);
   }
 
   get parameters(): SearchParameters {
@@ -52,20 +53,28 @@ export class Indexing {
 
   readonly isYoung = ({ definition }: Parameter): boolean => this.late.isYoung(definition);
 
-  /** Goes on with a job that a stop interrupted. */
+  /**
+   * Goes on with a job that a stop interrupted.
+   * @param mode `auto`: what comes late is indexed at once. Of several servers, each may have got other packages until the last of them was started
+   *   anew, so parameters of packages wait for the operator there.
+   */
   async reindexer(
+    mode: 'auto' | 'manual',
     search: SearchContext,
     committer: Committer,
     clock: Clock,
     onFailure: (error: unknown) => void,
   ): Promise<Reindexer> {
     const { catalog, records, blinder } = this.storage;
-    const { late } = this;
+    const { late, definitions, shipped } = this;
     const extractorOf = (parameters: SearchParameters) =>
       rotatingExtractor({ ...search, parameters, words: 'none' }, blinder);
-    const services = { catalog, committer, records, search, extractorOf, late, clock, onFailure };
+    const packaged = new Set(catalog.locks === undefined ? [] : shipped.map((one) => late.nameOf(one)));
+    const startsFor = (one: SearchParameter) => mode === 'auto' && !packaged.has(late.nameOf(one));
+    const services = { catalog, committer, records, search, extractorOf, late, startsFor, clock, onFailure };
     const reindexer = new Reindexer(services);
     await reindexer.resume();
+    definitions.onChange(() => reindexer.notice());
     return reindexer;
   }
 }

@@ -48,7 +48,7 @@ describe('SearchParameters that come late', () => {
   };
 
   before(async () => {
-    server = await TestServer.start();
+    server = await TestServer.start({ REINDEX: 'manual' });
     for (const [id, colour, doctor] of [
       ['red', 'Red', 'anna'],
       ['blue', 'Blue', 'bert'],

@@ -1,7 +1,8 @@
 /**
  * `$reindex`: makes resources that are older than a search parameter findable by it.
  *
- * POST starts the job (202, with its status URL in Content-Location), GET tells how it stands: 202 with X-Progress while it runs, then 200.
+ * POST starts the job, unless it runs by itself already (202, with its status URL in Content-Location), GET tells how it stands: 202 with X-Progress
+ * while it runs, then 200.
  */
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
@@ -26,12 +27,17 @@ export function reindexOperation({ reindexer, late }: ReindexParts): Operation {
     async run(services, request, context) {
       requireScope(context.principal, 'SearchParameter', request.method === 'POST' ? 'u' : 'r');
       await recordRelease(services, context, 'reindex', 'permit', []);
-      const missing = late.missing.map(({ url }) => url);
-      if (request.method === 'POST') return { ...answer(context, reindexer.start(), missing), status: 202 };
-      if (reindexer.state === undefined) {
+      const isStart = request.method === 'POST';
+      const progress = await (isStart ? reindexer.start() : reindexer.state());
+      if (progress === undefined) {
         throw fhirError(404, 'not-found', 'Nothing was indexed anew yet; POST to $reindex starts it.');
       }
-      return answer(context, reindexer.state, missing);
+      const said = answer(
+        context,
+        progress,
+        late.missing.map(({ url }) => url),
+      );
+      return isStart ? { ...said, status: 202 } : said;
     },
   };
 }

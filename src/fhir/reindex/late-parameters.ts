@@ -13,20 +13,23 @@ type State = Pick<Catalog, 'head' | 'getState' | 'putState'>;
 const stateKey = 'search/indexed';
 const nameBytes = 16;
 
-type Since = 'always' | 'anew';
+/**
+ * `always`: from the first resource on. `anew`: since everything was indexed anew. `underWay`: a job for it runs, and it was in force all the time
+ * since that began; kept, so that a job that goes on after a restart knows what it may still call indexed.
+ */
+const standings = ['always', 'anew', 'underWay'] as const;
+type Standing = (typeof standings)[number];
 
 export class LateParameters {
   private readonly names = new WeakMap<SearchParameter, string>();
-  /** Of an indexing that is under way: as far as they stayed in force all the time. */
-  private underWay = new Set<string>();
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly catalog: State,
     private readonly blinder: TermSource,
     private inForce: readonly SearchParameter[],
-    /** Names, and since when: from the first resource on, or since they were indexed anew. */
-    private indexed: ReadonlyMap<string, Since>,
+    /** By name; those that are not here are late, and no job has begun for them. */
+    private standing: ReadonlyMap<string, Standing>,
   ) {}
 
   /**
@@ -42,7 +45,7 @@ export class LateParameters {
     const stored = await catalog.getState(stateKey);
     const known = stored === undefined ? [] : unpacked(stored);
     const late = new LateParameters(catalog, blinder, inForce, new Map(known));
-    if (stored === undefined) late.indexed = new Map(shipped.map((one) => [late.nameOf(one), 'always']));
+    if (stored === undefined) late.standing = new Map(shipped.map((one) => [late.nameOf(one), 'always']));
     late.changed(inForce);
     if (stored === undefined) await late.save();
     await late.settled();
@@ -51,12 +54,13 @@ export class LateParameters {
 
   /** True when some resources lack the entries of the parameter. */
   isLate(definition: SearchParameter): boolean {
-    return !this.indexed.has(this.nameOf(definition));
+    const standing = this.standing.get(this.nameOf(definition));
+    return standing === undefined || standing === 'underWay';
   }
 
   /** True when some resources are older than the parameter, indexed anew or not. */
   isYoung(definition: SearchParameter): boolean {
-    return this.indexed.get(this.nameOf(definition)) !== 'always';
+    return this.standing.get(this.nameOf(definition)) !== 'always';
   }
 
   /** Definitions in force that are not indexed. */
@@ -64,15 +68,28 @@ export class LateParameters {
     return this.inForce.filter((definition) => this.isLate(definition));
   }
 
+  /** Those of them that a job began with, and that were in force ever since. */
+  get underWay(): SearchParameter[] {
+    return this.inForce.filter((definition) => this.standing.get(this.nameOf(definition)) === 'underWay');
+  }
+
   /** Takes in what is in force now: what no longer is, is not indexed any more, for writes go on without it. */
   changed(inForce: readonly SearchParameter[]): void {
     this.inForce = inForce;
     const names = new Set(inForce.map((one) => this.nameOf(one)));
-    this.underWay = new Set([...this.underWay].filter((name) => names.has(name)));
-    const left = [...this.indexed].filter(([name]) => names.has(name));
-    if (left.length === this.indexed.size) return;
-    this.indexed = new Map(left);
+    const left = [...this.standing].filter(([name]) => names.has(name));
+    if (left.length === this.standing.size) return;
+    this.standing = new Map(left);
     void this.save().catch(() => undefined);
+  }
+
+  /** Takes in what another server indexed meanwhile. */
+  async reload(): Promise<void> {
+    const stored = await this.catalog.getState(stateKey);
+    if (stored === undefined) return;
+    this.standing = new Map(unpacked(stored));
+    this.changed(this.inForce);
+    await this.settled();
   }
 
   /** Resolves when what is known is durable. */
@@ -80,16 +97,18 @@ export class LateParameters {
     await this.last;
   }
 
-  /** An indexing of these begins. */
-  begin(definitions: readonly SearchParameter[]): void {
-    this.underWay = new Set(definitions.map((one) => this.nameOf(one)));
+  /** An indexing of these begins. Durable on resolve. */
+  async begin(definitions: readonly SearchParameter[]): Promise<void> {
+    const known = [...this.standing].filter(([, standing]) => standing !== 'underWay');
+    const begun = definitions.map((one) => [this.nameOf(one), 'underWay'] as const);
+    this.standing = new Map([...known, ...begun]);
+    await this.save();
   }
 
-  /** The indexing ended well: what stayed in force all the time is indexed. */
+  /** The indexing ended well: what stayed in force all the time is indexed. Durable on resolve. */
   async end(): Promise<void> {
-    const anew = [...this.underWay].filter((name) => !this.indexed.has(name));
-    this.indexed = new Map([...this.indexed, ...anew.map((name) => [name, 'anew'] as const)]);
-    this.underWay = new Set();
+    const ended = [...this.standing].map(([name, one]) => [name, one === 'underWay' ? 'anew' : one] as const);
+    this.standing = new Map(ended);
     await this.save();
   }
 
@@ -107,8 +126,8 @@ export class LateParameters {
   }
 
   private save(): Promise<void> {
-    const records = [...this.indexed].map(([name, since]) =>
-      Buffer.concat([Buffer.from(name, 'hex'), Buffer.of(since === 'always' ? 0 : 1)]),
+    const records = [...this.standing].map(([name, standing]) =>
+      Buffer.concat([Buffer.from(name, 'hex'), Buffer.of(standings.indexOf(standing))]),
     );
     const put = () => this.catalog.putState(stateKey, Buffer.concat(records));
     const saved = this.last.then(put, put);
@@ -117,12 +136,12 @@ export class LateParameters {
   }
 }
 
-/** A blinded name and one byte: 0 for always, 1 for anew. */
-function unpacked(bytes: Uint8Array): [string, Since][] {
-  const records: [string, Since][] = [];
+/** A blinded name and one byte: its standing. */
+function unpacked(bytes: Uint8Array): [string, Standing][] {
+  const records: [string, Standing][] = [];
   for (let at = 0; at < bytes.length; at += nameBytes + 1) {
     const name = Buffer.from(bytes.subarray(at, at + nameBytes)).toString('hex');
-    records.push([name, bytes[at + nameBytes] === 0 ? 'always' : 'anew']);
+    records.push([name, standings[bytes[at + nameBytes]]]);
   }
   return records;
 }

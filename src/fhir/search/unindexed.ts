@@ -19,6 +19,6 @@ export function isUnindexed(context: SearchContext, type: string, parameter: Par
 export function refuseUnindexed(context: SearchContext, type: string, parameter: Parameter): void {
   if (!isUnindexed(context, type, parameter)) return;
   throw notOffered(
-    `Search parameter ${parameter.code}: was added after resources were indexed and cannot be followed before $reindex`,
+    `Search parameter ${parameter.code}: was added after resources were indexed, and cannot be followed before $reindex has made up for that`,
   );
 }
