@@ -47,10 +47,12 @@ export class CommitGroup {
   /**
    * @param head the state that the group extends.
    * @param earlier keys of the groups that lead to that state and are not committed yet.
+   * @param committedSeq the newest entry below it that is committed: what was looked up before that entry says nothing about this group's state.
    */
   constructor(
     readonly head: Head,
     earlier?: FreshKeys,
+    readonly committedSeq = head.seq,
   ) {
     this.fresh = new FreshKeys(earlier);
   }
@@ -58,7 +60,7 @@ export class CommitGroup {
   /** An empty group upon one that is on its way. */
   static after(group: CommitGroup): CommitGroup {
     const head = { ...group.head, seq: group.nextSeq - 1, leafCount: group.leafCount, time: group.time };
-    return new CommitGroup(head, group.fresh);
+    return new CommitGroup(head, group.fresh, group.committedSeq);
   }
 
   /** All groups before this one are committed, and the vault has adopted their keys. */

@@ -135,6 +135,11 @@ export class Committer {
     await this.checkVersions(decision.drafts, state);
     if (state.isLost) return;
     const { group } = this;
+    // The group that was there when it looked lost a race meanwhile: others have written what it did not see.
+    if (state.lookedAt < group.committedSeq) {
+      this.again([waiting]);
+      return;
+    }
     const fresh = new FreshKeys(group.fresh);
     const time = Math.max(this.services.clock.now(), group.time);
     const prepared = await this.sealer.prepare(group.nextSeq, time, decision.drafts, fresh);
@@ -265,6 +270,8 @@ export class Committer {
 class GroupState implements CommitState {
   /** The group whose writes this procedure relied on did not come to be. */
   isLost = false;
+  /** The head when it was first asked for; Infinity when it was not. */
+  lookedAt = Infinity;
   private readonly known = new Map<string, VersionRow | undefined>();
 
   constructor(
@@ -274,7 +281,9 @@ class GroupState implements CommitState {
   ) {}
 
   get asOf(): number {
-    return this.catalog.head().seq;
+    const { seq } = this.catalog.head();
+    this.lookedAt = Math.min(this.lookedAt, seq);
+    return seq;
   }
 
   current(resource: Term): VersionRow | undefined | Promise<VersionRow | undefined> {

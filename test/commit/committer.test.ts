@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Entry } from '../../src/commit/catalog.js';
 import { fhirError } from '../../src/base/outcome.js';
 import { intercept } from '../suites/intercept.js';
@@ -235,3 +236,57 @@ test('when another committer wrote first, the procedure runs again on what it wr
     [10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
   );
 });
+
+test('what was looked up before another committer wrote is not written behind it: the procedure runs again', async (t) => {
+  const folder = await tempFolder();
+  const here = await openStore(folder);
+  const [reached, held] = [signal(), signal()];
+  let isFirst = true;
+  const there = await openStore(folder, {
+    sharedBlocks: here.blocks,
+    sharedCatalog: here.catalog,
+    catalogBehind: (real) =>
+      intercept(real, {
+        append: async (entries: readonly Entry[]) => {
+          if (isFirst) {
+            isFirst = false;
+            reached.give();
+            await held.given;
+          }
+          return real.append(entries);
+        },
+      }),
+  });
+  t.after(() => Promise.all([here.close(), there.close()]));
+  await save(here, 'Patient/p', 'first');
+  const other = save(there, 'Patient/q', 'x');
+  await reached.given;
+  // Decides while the group with Patient/q is on its way; that group loses the race after the look at Patient/p.
+  let runs = 0;
+  const late = there.committer.submit(async (state) => {
+    runs += 1;
+    const current = (await state.current(there.names.resource('Patient', 'p')))!;
+    if (runs === 1) {
+      await save(here, 'Patient/p', 'second');
+      held.give();
+      for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    }
+    return { drafts: [draftOf(there, 'Patient/p', current.versionId + 1, 'third')], result: () => current.versionId };
+  });
+  assert.deepEqual([await late, runs], [2, 2]);
+  await other;
+  const rows = await there.catalog.history({ resource: there.names.resource('Patient', 'p'), asOf: 99, limit: 99 });
+  assert.deepEqual(
+    rows.map(({ versionId }) => versionId),
+    [3, 2, 1],
+  );
+});
+
+/** Something that is waited for until it is given. */
+function signal() {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give };
+}
