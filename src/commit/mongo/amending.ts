@@ -28,7 +28,8 @@ export async function amend(
     }
     for (const { compartment, wrapped } of keys) {
       const _id = nameText(compartment);
-      await store.key.updateOne({ _id }, { $set: { value: new Binary(wrapped) } }, { upsert: addsKeys ?? false });
+      const update = { $set: { value: new Binary(wrapped) }, $setOnInsert: { s: 0 } };
+      await store.key.updateOne({ _id }, update, { upsert: addsKeys ?? false });
     }
     if (state !== undefined) await putState(store, state.key, state.value);
   });

@@ -6,8 +6,17 @@
  */
 import { Binary } from 'mongodb';
 import type { Entry } from '../catalog.js';
-import { forever, nameText, versionDocument, versionId, type LogDocument, type VersionDocument } from './documents.js';
-import { applyErasure } from './erasing.js';
+import {
+  forever,
+  nameText,
+  placeId,
+  versionDocument,
+  versionId,
+  type KeyDocument,
+  type LogDocument,
+  type VersionDocument,
+} from './documents.js';
+import { applyErasure, loggedErasures } from './erasing.js';
 import type { MongoLog } from './log.js';
 import { guarded, insertMissing, type MongoStore } from './store.js';
 
@@ -17,7 +26,13 @@ interface Step {
   readonly newest: Map<string, number>;
   /** Resources of which an earlier append has a version that this one supersedes: its number, and the entry. */
   readonly superseded: Map<string, { readonly by: number; readonly seq: number }>;
-  readonly keys: { readonly _id: string; readonly value: Binary }[];
+  readonly keys: KeyDocument[];
+}
+
+/** What an append put into the index by itself. */
+interface Inserted {
+  readonly keys: KeyDocument[];
+  readonly versions: VersionDocument[];
 }
 
 const batchSize = 500;
@@ -29,7 +44,7 @@ export async function applyAppend(
   document: LogDocument,
   entries: readonly Entry[],
 ): Promise<void> {
-  const inserted: { readonly collection: 'version' | 'key'; readonly ids: string[] }[] = [];
+  const inserted: Inserted = { keys: [], versions: [] };
   let leafIndex = document.leafFrom;
   let step = emptyStep();
   for (const entry of entries) {
@@ -38,19 +53,33 @@ export async function applyAppend(
       leafIndex += 1;
     }
     for (const { compartment, wrapped } of entry.newKeys) {
-      step.keys.push({ _id: nameText(compartment), value: new Binary(wrapped) });
+      step.keys.push({ _id: nameText(compartment), value: new Binary(wrapped), s: entry.seq });
     }
     if (entry.erasure === undefined) continue;
-    inserted.push(...(await applyStep(store, step)));
+    await applyStep(store, step, inserted);
     step = emptyStep();
     await applyErasure(store, { ...entry.erasure, seq: entry.seq, time: entry.time, leafIndex });
     leafIndex += 1;
   }
-  inserted.push(...(await applyStep(store, step)));
-  if (await log.markApplied(document)) return;
-  // Another server had applied all of it before. What could be inserted all the same had been erased since: it must not come back.
-  for (const { collection, ids } of inserted) {
-    if (ids.length > 0) await guarded(() => store[collection as 'key'].deleteMany({ _id: { $in: ids } }));
+  await applyStep(store, step, inserted);
+  if (!(await log.markApplied(document))) await guarded(() => takeBackErased(store, inserted));
+}
+
+/**
+ * Another server had applied all of the append before this one had. What this one inserted nevertheless either was there first, and stays; or had been
+ * erased since, and must not come back. An erasure leaves places and its own document before it removes anything: they tell which.
+ */
+async function takeBackErased(store: MongoStore, { keys, versions }: Inserted): Promise<void> {
+  const places = await store.version
+    .find({ _id: { $in: versions.map(({ l }) => placeId(l)) } }, { projection: { l: 1 } })
+    .toArray();
+  const erased = new Set(places.map(({ l }) => l));
+  for (const { _id, l } of versions) if (erased.has(l)) await store.version.deleteOne({ _id, l });
+  if (keys.length === 0) return;
+  const erasures = await loggedErasures(store, keys[0]!.s);
+  for (const { _id, s } of keys) {
+    const isErased = erasures.some(({ seq, compartments }) => seq > s && compartments.map(nameText).includes(_id));
+    if (isErased) await store.key.deleteOne({ _id, s });
   }
 }
 
@@ -69,27 +98,26 @@ function addVersion({ documents, newest, superseded }: Step, document: VersionDo
   documents.push(document);
 }
 
-async function applyStep(store: MongoStore, { documents, superseded, keys }: Step) {
-  return guarded(async () => {
-    const inserted = [{ collection: 'key' as const, ids: await insertMissing(store.key, keys) }];
-    const versions: string[] = [];
+async function applyStep(store: MongoStore, { documents, superseded, keys }: Step, inserted: Inserted): Promise<void> {
+  await guarded(async () => {
+    inserted.keys.push(...(await insertMissing(store.key, keys)));
     for (let at = 0; at < documents.length; at += batchSize) {
-      versions.push(...(await insertMissing(store.version, documents.slice(at, at + batchSize))));
+      inserted.versions.push(...(await insertMissing(store.version, documents.slice(at, at + batchSize))));
     }
     await supersede(store, superseded);
-    return [...inserted, { collection: 'version' as const, ids: versions }];
   });
 }
 
 async function supersede({ version }: MongoStore, superseded: Step['superseded']): Promise<void> {
   if (superseded.size === 0) return;
   const updates = [...superseded].map(([resource, { by, seq }]) => ({
-    updateOne: { filter: { _id: versionId(resource, by - 1) }, update: { $set: { u: seq } } },
+    // Of an earlier entry: the name may have been erased, and taken again, since.
+    updateOne: { filter: { _id: versionId(resource, by - 1), s: { $lt: seq } }, update: { $set: { u: seq } } },
   }));
   const { matchedCount } = await version.bulkWrite(updates, { ordered: false });
   if (matchedCount === updates.length) return;
   // Some version before was erased: what stands below it is superseded then.
   for (const [resource, { by, seq }] of superseded) {
-    await version.updateMany({ r: resource, v: { $lt: by }, u: forever }, { $set: { u: seq } });
+    await version.updateMany({ r: resource, v: { $lt: by }, s: { $lt: seq }, u: forever }, { $set: { u: seq } });
   }
 }

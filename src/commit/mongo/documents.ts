@@ -74,10 +74,16 @@ export interface VersionDocument {
   readonly x?: number;
 }
 
-/** Small state; keys of compartments (`_id`: blind name); erasures (`_id`: sequence number, 16 digits). */
+/** Small state; keys of compartments; erasures (`_id`: sequence number, 16 digits). */
 export interface ValueDocument {
   readonly _id: string;
   readonly value: Binary;
+}
+
+/** `_id`: blind name of the compartment. */
+export interface KeyDocument extends ValueDocument {
+  /** Sequence number of the entry that brought the key; 0 for one that a restore brought. */
+  readonly s: number;
 }
 
 export interface ErasureDocument extends ValueDocument {

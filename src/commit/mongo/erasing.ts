@@ -1,4 +1,7 @@
-/** Erasures in the index: versions become places without a name, keys and state go. Idempotent. */
+/**
+ * Erasures in the index: versions become places without a name, keys and state go. Idempotent. The erasure's own document and the places come
+ * before anything is removed: a server that is late with an earlier append sees by them what must not come back.
+ */
 import { Binary } from 'mongodb';
 import type { LoggedErasure } from '../catalog.js';
 import { packErasure, unpackErasure } from '../sqlite/packed-erasure.js';
@@ -9,18 +12,21 @@ import { guarded, insertMissing, type MongoStore } from './store.js';
 export async function applyErasure(store: MongoStore, erasure: LoggedErasure): Promise<void> {
   const { seq, leafIndex, time, leaf, leaves, compartments, states } = erasure;
   await guarded(async () => {
+    await insertMissing(store.erasure, [
+      { _id: seqText(seq), l: leafIndex, m: time, value: new Binary(packErasure(erasure)) },
+    ]);
     const found = await store.version.find({ l: { $in: [...leaves] } }).toArray();
     await eraseVersions(
       store,
       found.filter(({ r, l }) => r !== undefined && l >= 0),
     );
-    if (compartments.length > 0) await store.key.deleteMany({ _id: { $in: compartments.map(nameText) } });
+    if (compartments.length > 0) {
+      // A key that came behind this entry stays: whoever is late with the erasure must not destroy what was written since.
+      await store.key.deleteMany({ _id: { $in: compartments.map(nameText) }, s: { $not: { $gte: seq } } });
+    }
     if (states.length > 0) await store.state.deleteMany({ _id: { $in: [...states] } });
     await insertMissing(store.version, [
       { _id: placeId(leafIndex), l: leafIndex, s: seq, m: time, h: new Binary(leaf), x: 2 },
-    ]);
-    await insertMissing(store.erasure, [
-      { _id: seqText(seq), l: leafIndex, m: time, value: new Binary(packErasure(erasure)) },
     ]);
   });
 }

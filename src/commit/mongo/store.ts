@@ -10,7 +10,14 @@ import {
 } from 'mongodb';
 import { CatalogUnavailable, SearchTooCostly } from '../catalog.js';
 import type { LockDocument } from './locks.js';
-import type { ErasureDocument, LogDocument, PartDocument, ValueDocument, VersionDocument } from './documents.js';
+import type {
+  ErasureDocument,
+  KeyDocument,
+  LogDocument,
+  PartDocument,
+  ValueDocument,
+  VersionDocument,
+} from './documents.js';
 
 export interface MongoStore {
   readonly client: MongoClient;
@@ -18,7 +25,7 @@ export interface MongoStore {
   readonly log: Collection<LogDocument>;
   readonly part: Collection<PartDocument>;
   readonly version: Collection<VersionDocument>;
-  readonly key: Collection<ValueDocument>;
+  readonly key: Collection<KeyDocument>;
   readonly state: Collection<ValueDocument>;
   readonly erasure: Collection<ErasureDocument>;
   readonly lock: Collection<LockDocument>;
@@ -123,27 +130,26 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
 
 /**
  * Inserts what is not there yet.
- * @returns the `_id`s that were inserted by this call.
+ * @returns those that were inserted by this call.
  */
 export async function insertMissing<T extends { readonly _id: string }>(
   collection: Collection<T>,
   documents: readonly T[],
-): Promise<string[]> {
+): Promise<T[]> {
   if (documents.length === 0) return [];
-  const ids = documents.map(({ _id }) => _id);
   try {
     await collection.insertMany(documents as unknown as Parameters<typeof collection.insertMany>[0], {
       ordered: false,
     });
-    return ids;
+    return [...documents];
   } catch (error) {
     if (!(error instanceof MongoBulkWriteError)) {
-      if (isDuplicate(error) && ids.length === 1) return [];
+      if (isDuplicate(error) && documents.length === 1) return [];
       throw error;
     }
     const failures = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors];
     if (failures.some(({ code }) => code !== duplicateKey)) throw error;
     const failed = new Set(failures.map(({ index }) => index));
-    return ids.filter((_, index) => !failed.has(index));
+    return documents.filter((_, index) => !failed.has(index));
   }
 }
