@@ -2,18 +2,18 @@
  * `npm run bench [-- --resources N]`: a fresh server on embedded defaults with everything on, loaded with Synthea's patients of the corpus
  * (again and again until N resources, default 20,000), measured over HTTP from 8 connections, beside a yardstick of the same run.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../src/base/clock.js';
 import { TokenIssuer } from '../src/smart/token-issuer.js';
 import { anchoringFigures } from './lib/anchored.js';
 import { during, load, type LoadRequest, type LoadResult } from './lib/load.js';
 import { ServerProcess } from './lib/process.js';
-import { pick, questions } from './lib/questions.js';
+import { questions } from './lib/questions.js';
 import { number, printTable, type Row } from './lib/table.js';
+import { Written } from './lib/written.js';
 import { expressYardstick, sqliteYardstick } from './lib/yardstick.js';
 
 const { values: options } = parseArgs({
@@ -29,18 +29,6 @@ const { values: options } = parseArgs({
 const wanted = Number(options.resources);
 const seconds = Number(options.seconds);
 const connections = 8;
-const corpus = fileURLToPath(new URL('../../../shared/corpus/', import.meta.url));
-
-interface Resource {
-  resourceType: string;
-  id: string;
-  name?: { family: string }[];
-  birthDate?: string;
-  subject?: { reference: string };
-  code?: { coding: { system: string; code: string }[] };
-  [element: string]: unknown;
-}
-
 /** Bytes on disk a resource takes while it is loaded, with room to spare. */
 const roomPerResource = 8_000;
 const { bavail, bsize } = statfsSync(tmpdir());
@@ -89,23 +77,18 @@ const run = (next: () => LoadRequest | undefined, seen?: (body: string) => void)
   load(server.origin, token, connections, next, seen);
 
 // Transactions
-const folder = path.join(corpus, 'synthea');
-const bundles = readdirSync(folder).sort().map((file) => readFileSync(path.join(folder, file), 'utf8')); // prettier-ignore
-const entriesOf = (text: string) => (JSON.parse(text) as { entry: { resource: Resource }[] }).entry;
-const [prerequisites, patients] = [bundles.slice(0, 2), bundles.slice(2)];
-for (const bundle of prerequisites) {
+const written = new Written();
+for (const request of written.prerequisites) {
   let isSent = false;
   const once = () => {
     if (isSent) return undefined;
     isSent = true;
-    return { method: 'POST' as const, path: '/fhir', body: bundle };
+    return request;
   };
   rate('practitioners and hospitals (batch)', await run(once));
   rows.pop();
 }
-const sizes = patients.map((text) => entriesOf(text).length);
 let loaded = 0;
-let turn = 0;
 const locations: string[] = [];
 const mostLocations = 200_000;
 let newest: string | undefined;
@@ -113,10 +96,9 @@ const nextBundle = (): LoadRequest | undefined => {
   const isLate = performance.now() - loadStartedAt > Number(options['most-seconds']) * 1000;
   if (loaded >= wanted || isLate) return undefined;
   if (process.stderr.isTTY) process.stderr.write(`\r${loaded} resources`);
-  const index = turn % patients.length;
-  turn += 1;
-  loaded += sizes[index];
-  return { method: 'POST', path: '/fhir', body: patients[index] };
+  const { request, resources } = written.transaction();
+  loaded += resources;
+  return request;
 };
 const loadStartedAt = performance.now();
 const transactions = await run(nextBundle, (body) => {
@@ -145,27 +127,17 @@ rows.push({
 
 // Creates
 const patientIds = locations.filter((location) => location.startsWith('Patient/'));
-const samples = readFileSync(path.join(corpus, 'throughput/observations-2000.ndjson'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Resource); // prettier-ignore
-const creation = (index: number): LoadRequest => {
-  const observation = { ...samples[index % samples.length], id: undefined, encounter: undefined, performer: undefined };
-  return {
-    method: 'POST',
-    path: '/fhir/Observation',
-    body: JSON.stringify({ ...observation, subject: { reference: pick(patientIds, index) } }),
-  };
-};
-rate('create (Observation)', await run(during(seconds, creation)));
+rate('create (Observation)', await run(during(seconds, (index) => written.creation(patientIds, index))));
 
 // Reads and searches
-const people = patients.flatMap((text) => entriesOf(text).map((entry) => entry.resource).filter((resource) => resource.resourceType === 'Patient')); // prettier-ignore
 const asked = questions({
   locations,
   patients: patientIds,
-  people: people.map(({ name, birthDate }) => ({
+  people: written.people.map(({ name, birthDate }) => ({
     family: name?.[0].family ?? 'A',
     year: Number(birthDate?.slice(0, 4)),
   })),
-  codes: [...new Set(samples.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))],
+  codes: [...new Set(written.samples.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))],
 });
 for (const [name, next] of Object.entries(asked)) {
   const result = await run(during(seconds, next));

@@ -4,17 +4,20 @@ import type { Amendment, Entry, VersionRecord } from '../catalog.js';
 import { amend, putState, type RowIds } from './amending.js';
 import type { Connection } from './connection.js';
 import { erase, sweepStep } from './erasing.js';
-import { forever, termKeyBytes } from './schema.js';
+import { forever } from './schema.js';
+import { SortedRows } from './sorted-rows.js';
 import { packBody, packErasedBody } from './version-body.js';
-
-const termSize = 16;
 
 export class EntryWriter {
   /** Row ids by name: links point at the same patients and practitioners again and again. */
   private rids = new Recent<string, number>(50_000);
   private pids = new Map<string, number>();
 
-  constructor(private readonly db: Connection) {}
+  private readonly rows: SortedRows;
+
+  constructor(private readonly db: Connection) {
+    this.rows = new SortedRows(db);
+  }
 
   /**
    * Brings the tables from where they are to the last of the entries. Those that they have are passed over.
@@ -31,6 +34,7 @@ export class EntryWriter {
         leafIndex = this.writeEntry(entry, leafIndex);
         seq = entry.seq;
       }
+      this.rows.insert();
     });
   }
 
@@ -56,6 +60,7 @@ export class EntryWriter {
       this.db.exec('COMMIT');
     } catch (error) {
       this.forget();
+      this.rows.clear();
       this.rollback();
       throw error;
     }
@@ -85,6 +90,7 @@ export class EntryWriter {
       this.db.prepare('INSERT INTO compartment VALUES(?, ?)').run([compartment, wrapped]);
     }
     if (entry.erasure !== undefined) {
+      this.rows.insert();
       erase(this.db, { ...entry.erasure, seq: entry.seq, time: entry.time, leafIndex });
       this.forget();
       leafIndex += 1;
@@ -113,13 +119,8 @@ export class EntryWriter {
     this.db
       .prepare('INSERT INTO content VALUES(?, ?, ?)')
       .run([leafIndex, version.leaf, packBody(version, seq, leafIndex)]);
-    if (version.terms.byteLength > 0) this.writeTerms(version.terms, leafIndex);
-    for (const { param, target } of version.links) {
-      const pid = this.pidOf(param);
-      const targetRid = this.ridOf(target);
-      this.db.prepare('INSERT OR IGNORE INTO link VALUES(?, ?, ?)').run([targetRid, pid, leafIndex]);
-      this.db.prepare('INSERT OR IGNORE INTO link_of VALUES(?, ?, ?)').run([leafIndex, pid, targetRid]);
-    }
+    this.rows.addTerms(version.terms, leafIndex);
+    for (const { param, target } of version.links) this.rows.addLink(this.ridOf(target), this.pidOf(param), leafIndex);
   }
 
   /** The version before was erased: the newest one that is left ends here. */
@@ -127,16 +128,6 @@ export class EntryWriter {
     const isRepeated = this.db.prepare('SELECT 1 FROM version WHERE rid = ? AND versionId >= ?').get([rid, versionId]);
     if (isRepeated !== undefined) throw new Error(`version ${versionId} is not the next one`);
     this.db.prepare('UPDATE version SET seqUntil = ? WHERE rid = ? AND seqUntil = ?').run([seq, rid, forever]);
-  }
-
-  /** One statement for all terms: the packed bytes are cut up inside SQLite, which is twice as fast as binding each. */
-  private writeTerms(terms: Uint8Array, leafIndex: number): void {
-    this.db
-      .prepare(
-        `WITH RECURSIVE place(at) AS (SELECT 1 UNION ALL SELECT at + ${termSize} FROM place WHERE at + ${termSize} <= ?1)
-         INSERT OR IGNORE INTO term SELECT substr(?2, at, ${termKeyBytes}), ?3 FROM place`,
-      )
-      .run([terms.byteLength, terms, leafIndex]);
   }
 
   /** @param isNew most probably no link and no version has named the resource yet. */
