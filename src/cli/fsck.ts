@@ -140,7 +140,7 @@ async function indexCheck(
   const expected: ExpectedLinks = new Map();
   const indexProblem: FsckSource['indexProblem'] = async (row, resource) => {
     if ((await catalog.current(row.resource, seq))?.leafIndex !== row.leafIndex) return undefined;
-    const { terms, links } = extractor.extract(resource);
+    const { terms, links } = extractor.entries(resource);
     const wanted = Array.from({ length: terms.byteLength / 16 }, (_, n) => terms.subarray(16 * n, 16 * n + 16));
     const named = { kind: 'resource', names: [row.resource] } as const;
     const holds = (some: readonly Uint8Array[]) =>

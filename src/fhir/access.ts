@@ -14,10 +14,12 @@ import type { SearchContext } from './search/context.js';
 import type { SearchParameters } from './search/parameters.js';
 import type { Plan } from './search/plan.js';
 import { parseSearch } from './search/query.js';
+import { permits } from './permits.js';
 import type { FhirServices } from './services.js';
+import { partOf } from './visible-content.js';
 
 /** What a decision on one version needs. */
-export type AccessServices = Pick<FhirServices, 'gate' | 'opened' | 'search' | 'extractor' | 'names'>;
+export type AccessServices = Pick<FhirServices, 'gate' | 'opened' | 'search' | 'extractor' | 'names' | 'definitions'>;
 
 const permissionNames: Record<Permission, string> = {
   c: 'create',
@@ -92,7 +94,7 @@ export function mayRead(
   const context = grant.alternatives.filter((alternative) => isInContext(alternative, principal, attributes));
   if (context.length === 0) return false;
   if (context.some(({ filter }) => filter === undefined)) return consent;
-  return narrowed(services, context, row, consent);
+  return narrowed(services, principal, context, row, consent);
 }
 
 /** Whether the scopes cover the version as far as can be told without opening it: what `mayRead` refuses then, consent refuses. */
@@ -108,14 +110,17 @@ export function isInScope(
   return grant.kind === 'all' || grant.alternatives.some((one) => isInContext(one, principal, attributes));
 }
 
+/** A granular scope covers a record by what the principal sees of it: else it would tell of hidden elements. */
 async function narrowed(
   services: AccessServices,
+  principal: Principal,
   alternatives: readonly Alternative[],
   row: VersionRow,
   consent: boolean | Promise<boolean>,
 ): Promise<boolean> {
   if (!(await consent) || row.isDeleted) return false;
-  const resource = (await services.opened.text(row)).value();
+  const seen = (await partOf(services, principal, row)) ?? (await services.opened.text(row));
+  const resource = seen.value();
   const { terms } = services.extractor.extract(resource);
   const indexed = { terms, name: row.resource, lastUpdated: row.lastUpdated };
   return alternatives.some(({ filter }) => matchesFilter(services, resource.resourceType, filter, indexed));
@@ -219,7 +224,7 @@ export async function requireScopeOn(
   const context =
     grant.kind === 'none' ? [] : grant.alternatives.filter((one) => isInContext(one, principal, attributes));
   if (context.some(({ filter }) => filter === undefined)) return;
-  if (context.length > 0 && (await narrowed(services, context, row, true))) return;
+  if (context.length > 0 && (await narrowed(services, principal, context, row, true))) return;
   throw scopeRefuses(`The token's scopes do not let this ${attributes.resourceType} be written.`);
 }
 
@@ -238,15 +243,4 @@ function isInContext(alternative: Alternative, { patient }: Principal, attribute
   if (!alternative.patientOnly) return true;
   if (attributes.patients.length === 0) return attributes.resourceType !== 'Patient';
   return patient !== undefined && attributes.patients.includes(patient);
-}
-
-/** The consent contract's answer alone. */
-export function permits(
-  { gate }: Pick<FhirServices, 'gate'>,
-  principal: Principal,
-  action: ConsentAction,
-  attributes: RecordAttributes,
-): boolean | Promise<boolean> {
-  const known = gate.peek(principal, action, attributes);
-  return known === undefined ? gate.decide(principal, action, attributes).then(({ permit }) => permit) : known.permit;
 }

@@ -4,6 +4,7 @@
  * Spec: https://hl7.org/fhir/uv/security-label-ds4p/ (inline security labels), https://hl7.org/fhir/R4/security-labels.html#hcs
  */
 import type { Coding, Resource } from '../base/resource.js';
+import type { Definitions } from './definitions/definitions.js';
 
 export const inlineLabelUrl =
   'http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label';
@@ -139,4 +140,11 @@ function ownLabels(value: unknown, beside: unknown): Coding[] {
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether R4 demands the element at a path such as `Observation.code`. */
+export function isMandatoryIn(definitions: Definitions, resourceType: string): (path: string) => boolean {
+  const elements = definitions.structureDefinition(resourceType)?.snapshot?.element ?? [];
+  const least = new Map(elements.map(({ path, min }) => [path, min ?? 0]));
+  return (path) => (least.get(path) ?? 0) > 0;
 }

@@ -5,12 +5,11 @@
  * it, and the elements that have it in records that do not.
  */
 import { stringifyJson } from '../base/json.js';
-import type { Coding, Resource } from '../base/resource.js';
+import type { Coding } from '../base/resource.js';
 import type { VersionRow } from '../commit/catalog.js';
 import type { ConsentAction, Principal } from '../consent/gate.js';
-import { permits } from './access.js';
-import type { Definitions } from './definitions/definitions.js';
-import { labelKey, redacted } from './inline-labels.js';
+import { permits } from './permits.js';
+import { isMandatoryIn, labelKey, redacted } from './inline-labels.js';
 import { JsonText } from './json-text.js';
 import type { FhirServices } from './services.js';
 
@@ -41,7 +40,11 @@ export async function partOf(
   const hidden = await hiddenLabels(services, principal, row, action);
   if (hidden.size === 0) return undefined;
   const resource = (await services.opened.text(row)).value();
-  const part = redacted(resource, (labels) => hidden.has(labelKey(labels)), mandatory(services.definitions, resource));
+  const part = redacted(
+    resource,
+    (labels) => hidden.has(labelKey(labels)),
+    isMandatoryIn(services.definitions, resource.resourceType),
+  );
   return new JsonText(Buffer.from(stringifyJson(part)));
 }
 
@@ -59,10 +62,4 @@ export async function hiddenLabels(
     if (!(await permits(services, principal, action, { ...attributes, securityLabels }))) hidden.add(labelKey(labels));
   }
   return hidden;
-}
-
-function mandatory(definitions: Definitions, { resourceType }: Resource): (path: string) => boolean {
-  const elements = definitions.structureDefinition(resourceType)?.snapshot?.element ?? [];
-  const least = new Map(elements.map(({ path, min }) => [path, min ?? 0]));
-  return (path) => (least.get(path) ?? 0) > 0;
 }

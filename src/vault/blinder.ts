@@ -95,6 +95,13 @@ function packTexts(texts: string[]): Uint8Array {
   return packed.subarray(0, at);
 }
 
+/** The terms that were packed. */
+export function termsIn(packed: Uint8Array): Uint8Array[] {
+  return Array.from({ length: packed.byteLength / termBytes }, (_, index) =>
+    packed.subarray(index * termBytes, (index + 1) * termBytes),
+  );
+}
+
 /** `packed` with `term` in its place; the same bytes when it is there already. */
 export function withTerm(packed: Uint8Array, term: Term): Uint8Array {
   let low = 0;

@@ -148,6 +148,6 @@ export class Rotations {
       throw error;
     }
     const resource = parseJson(Buffer.from(json).toString('utf8')) as unknown as Resource;
-    return generations.map((generation) => extractorOf(search, blinder, generation).extract(resource));
+    return generations.map((generation) => extractorOf(search, blinder, generation).entries(resource));
   }
 }

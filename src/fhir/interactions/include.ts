@@ -9,7 +9,8 @@ import type { Plan } from '../search/plan.js';
 import { tooCostly } from '../search/problems.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
-import { stillMatches, visibleLinks } from './partial-match.js';
+import { isWhole, visibleLinks } from './partial-match.js';
+import { VisibleMatches } from './visible-matches.js';
 import type { MatchQuery } from './visible-rows.js';
 
 /** Included resources of one page at most. */
@@ -33,10 +34,11 @@ export async function included(
   if (includes.length + revincludes.length === 0) return [];
   const seen = new Set(matches.map(({ resource }) => keyOf(resource)));
   const all: VersionRow[] = [];
+  const seenLinks = new VisibleMatches(services, context.principal, asOf);
   let fresh: readonly VersionRow[] = matches;
   for (let round = 0; round < mostRounds && fresh.length > 0; round += 1) {
     const next: VersionRow[] = [];
-    const take = async (row: VersionRow | undefined, include: Include) => {
+    const take = async (row: VersionRow | undefined, include: Include, plan?: Plan) => {
       if (row === undefined || row.isDeleted) return;
       if (all.length + next.length >= mostIncluded) {
         throw tooCostly(
@@ -50,6 +52,7 @@ export async function included(
         if (isInScope(services, context.principal, 'r', row)) noteDenied(context, row);
         return;
       }
+      if (plan !== undefined && !isWhole(services, row) && (await seenLinks.filter(plan, [row])).length === 0) return;
       seen.add(keyOf(row.resource));
       next.push(row);
     };
@@ -58,7 +61,7 @@ export async function included(
       const sources = fresh.filter((row) => isSource(services, include, row));
       const links = await visibleLinks(services, context.principal, sources, include.links);
       const targets = await currentOf(services, links, seen, asOf);
-      const others = elsewhere === undefined ? targets : await notFoundBy(services, elsewhere, targets, asOf);
+      const others = elsewhere === undefined ? targets : await notFoundBy(services, context, elsewhere, targets, asOf);
       for (const row of others) await take(row, include);
     }
     for (const include of revincludes) {
@@ -70,8 +73,7 @@ export async function included(
       );
       const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded + 1 });
       for (const row of found)
-        if (await stillMatches(services, context.principal, { plan }, row))
-          await take(row, { ...include, target: include.source === '*' ? undefined : include.source });
+        await take(row, { ...include, target: include.source === '*' ? undefined : include.source }, plan);
     }
     all.push(...next);
     fresh = next;
@@ -95,16 +97,20 @@ async function currentOf(
 
 /** The rows that a search would not find. */
 async function notFoundBy(
-  { catalog }: FhirServices,
+  services: FhirServices,
+  { principal }: Context,
   { plan, accepts }: Pick<MatchQuery, 'plan' | 'accepts'>,
   rows: readonly VersionRow[],
   asOf: number,
 ): Promise<readonly VersionRow[]> {
   if (rows.length === 0) return rows;
   const own: Plan = { kind: 'and', of: [{ kind: 'resource', names: rows.map(({ resource }) => resource) }, plan] };
-  const found = await catalog.search({ plan: own, asOf, order: 'newest', limit: rows.length });
-  const elsewhere = new Set(found.map(({ leafIndex }) => leafIndex));
-  return rows.filter((row) => !elsewhere.has(row.leafIndex) || accepts?.(row) === false);
+  const found = await services.catalog.search({ plan: own, asOf, order: 'newest', limit: rows.length });
+  const elsewhere = new Set<number>();
+  for (const row of await new VisibleMatches(services, principal, asOf).filter(plan, found)) {
+    if (accepts === undefined || (await accepts(row))) elsewhere.add(row.leafIndex);
+  }
+  return rows.filter(({ leafIndex }) => !elsewhere.has(leafIndex));
 }
 
 function isSource({ opened }: FhirServices, { source }: Include, row: VersionRow): boolean {

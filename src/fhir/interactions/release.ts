@@ -9,7 +9,7 @@ import type { FhirServices } from '../services.js';
 
 export type ReleaseServices = Pick<
   FhirServices,
-  'gate' | 'opened' | 'search' | 'extractor' | 'names' | 'accessLog' | 'clock'
+  'gate' | 'opened' | 'search' | 'extractor' | 'names' | 'definitions' | 'accessLog' | 'clock'
 >;
 
 /**

@@ -4,22 +4,22 @@
  * Consent, chains and what the terms cannot decide are asked of many rows at a time; a row whose decisions are at hand costs no wait.
  */
 import type { VersionRow } from '../../commit/catalog.js';
-import { isInScope, mayRead, permits } from '../access.js';
+import { isInScope, mayRead } from '../access.js';
 import { noteDenied } from '../denials.js';
 import { Slices } from '../../base/pause.js';
+import { permits } from '../permits.js';
 import type { Context } from '../request.js';
-import { labelledText, withLabelled } from '../search/labelled.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
-import { stillMatches } from './partial-match.js';
-import { followsLinks, VisibleChains } from './visible-chains.js';
+import { isWhole, passes } from './partial-match.js';
+import { VisibleMatches } from './visible-matches.js';
 
 /** What of a search decides its matches. */
 export type MatchQuery = Pick<SearchQuery, 'plan' | 'recheck'> & {
   /** Finds only matches: what it finds need not be opened. */
   readonly sure?: SearchQuery['sure'];
   /** What the terms cannot say, read from the sealed header. */
-  readonly accepts?: (row: VersionRow) => boolean;
+  readonly accepts?: (row: VersionRow) => boolean | Promise<boolean>;
   /** For a count alone: also what may be used and not seen. */
   readonly counts?: boolean;
 };
@@ -43,8 +43,8 @@ export async function visibleRows(
   query: MatchQuery,
   { asOf, order, after, wanted }: Stretch,
 ): Promise<VersionRow[]> {
-  const chains = followsLinks(query.plan) ? new VisibleChains(services, context.principal, asOf) : undefined;
-  const candidates = withLabelled(query.plan, services.search.blinder.term(labelledText));
+  const matches = new VisibleMatches(services, context.principal, asOf);
+  const candidates = matches.candidates(query.plan);
   const slices = new Slices();
   const rows: VersionRow[] = [];
   let from = after;
@@ -58,17 +58,14 @@ export async function visibleRows(
       ...(from === undefined ? {} : { after: from }),
     });
     const permitted = await permittedOf(services, context, found, slices, query.counts === true);
-    const chained = chains === undefined ? permitted : await chains.filter(query.plan, permitted);
-    const accepted = query.accepts === undefined ? chained : chained.filter(query.accepts);
-    const sure = await sureOf(services, query, accepted, asOf);
-    for (const row of accepted) {
-      const matches = stillMatches(
-        services,
-        context.principal,
-        sure.has(row.leafIndex) ? noRecheck(query) : query,
-        row,
-      );
-      if (!(typeof matches === 'boolean' ? matches : await matches)) continue;
+    const filtered = matches.filter(query.plan, permitted);
+    const matching = filtered instanceof Promise ? await filtered : filtered;
+    const sure = await sureOf(services, query, matching, asOf);
+    for (const row of matching) {
+      if (query.accepts !== undefined && !(await query.accepts(row))) continue;
+      if (query.recheck !== undefined && !sure.has(row.leafIndex)) {
+        if (!(await passes(services, context.principal, query.recheck, row))) continue;
+      }
       rows.push(row);
       if (rows.length === wanted) return rows;
       const turn = slices.turn();
@@ -115,9 +112,9 @@ const none: ReadonlySet<number> = new Set();
 /** Fewer rows are opened faster than they are looked up once more. */
 const worthAsking = 8;
 
-/** leafIndexes of the rows that match for certain. */
+/** leafIndexes of the rows that match for certain; of one that may be seen in part only, the index cannot be sure. */
 async function sureOf(
-  { catalog }: Pick<FhirServices, 'catalog'>,
+  services: Pick<FhirServices, 'catalog' | 'opened'>,
   { plan, sure, recheck }: MatchQuery,
   rows: readonly VersionRow[],
   asOf: number,
@@ -131,16 +128,12 @@ async function sureOf(
   ) {
     return none;
   }
-  const names = rows.map(({ resource }) => resource);
-  const found = await catalog.search({
+  const names = rows.filter((row) => isWhole(services, row)).map(({ resource }) => resource);
+  const found = await services.catalog.search({
     plan: { kind: 'and', of: [{ kind: 'resource', names }, sure] },
     asOf,
     order: 'newest',
     limit: rows.length,
   });
   return new Set(found.map(({ leafIndex }) => leafIndex));
-}
-
-function noRecheck({ plan }: MatchQuery): MatchQuery {
-  return { plan };
 }

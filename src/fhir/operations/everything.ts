@@ -10,6 +10,7 @@ import { cursorParameter } from '../interactions/cursors.js';
 import { included } from '../interactions/include.js';
 import { readInstant } from '../interactions/instant.js';
 import { instanceOf, type Interaction } from '../interactions/interaction.js';
+import { seenAttributes } from '../interactions/partial-match.js';
 import { beginRelease, onceRecorded, recordRelease } from '../interactions/release.js';
 import { findPage, type PagePosition, type PageQuery } from '../interactions/search-page.js';
 import { searchset } from '../interactions/searchset.js';
@@ -60,7 +61,7 @@ async function pageOf(
   const resumed = cursor === undefined ? undefined : services.cursors.open<Position>(cursor, path);
   const wanted = resumed?.wanted ?? wantedOf(services, input);
   const asOf = resumed?.asOf ?? services.catalog.head().seq;
-  const query = queryOf(services, type, id, wanted);
+  const query = queryOf(services, context, { type, id }, wanted);
   const page = await findPage(services, context, query, wanted.count, asOf, resumed);
   const rows = page.rows.filter((row) => hasScope(context.principal, services.opened.header(row).resourceType, 'r'));
   const extra = wanted.types === undefined ? await included(services, context, whatItRefersTo, rows, asOf, query) : [];
@@ -96,14 +97,19 @@ function wantedOf({ config, definitions }: FhirServices, input: Input): Wanted {
   };
 }
 
-function queryOf(services: FhirServices, type: string, id: string, { from, until, since, types }: Wanted): PageQuery {
+function queryOf(
+  services: FhirServices,
+  { principal }: Context,
+  { type, id }: { readonly type: string; readonly id: string },
+  { from, until, since, types }: Wanted,
+): PageQuery {
   const compartment = compartmentPlan(services.search, type, id, types);
   const plan: Plan =
     since === undefined
       ? compartment
       : { kind: 'and', of: [compartment, { kind: 'updated', from: since, until: Number.MAX_SAFE_INTEGER }] };
-  const accepts = (row: VersionRow) => {
-    const { dataPeriod } = services.opened.header(row).attributes;
+  const accepts = async (row: VersionRow) => {
+    const { dataPeriod } = await seenAttributes(services, principal, row);
     if (dataPeriod === undefined) return true;
     return (from === undefined || dataPeriod[1] > from) && (until === undefined || dataPeriod[0] < until);
   };

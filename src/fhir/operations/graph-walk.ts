@@ -1,6 +1,7 @@
 /** Follows the links of a graph from one resource, each resource once, as far as the principal may see it. */
 import { fhirError } from '../../base/outcome.js';
 import type { VersionRow } from '../../commit/catalog.js';
+import { seenAttributes } from '../interactions/partial-match.js';
 import { findPage } from '../interactions/search-page.js';
 import { settledQuery } from '../interactions/settled-query.js';
 import { compileFhirPath, FhirPathError } from '../fhirpath/fhirpath.js';
@@ -54,7 +55,9 @@ export class GraphWalk {
   private async targetsOf(row: VersionRow, link: GraphLink, target: GraphTarget): Promise<VersionRow[]> {
     const rows =
       link.path === undefined ? await this.searched(row, target) : await this.referenced(row, link.path, target);
-    return rows.filter((one) => (target.compartment ?? []).every((rule) => this.obeys(row, one, rule)));
+    const obeying: VersionRow[] = [];
+    for (const one of rows) if (await this.obeysAll(row, one, target.compartment ?? [])) obeying.push(one);
+    return obeying;
   }
 
   private async searched(row: VersionRow, target: GraphTarget): Promise<VersionRow[]> {
@@ -88,17 +91,21 @@ export class GraphWalk {
     }
   }
 
-  private obeys(from: VersionRow, to: VersionRow, { code, rule }: GraphCompartment): boolean {
-    const [ours, theirs] = [from, to].map((row) => this.compartments(row, code));
-    const shared = ours.filter((name) => theirs.includes(name));
-    if (rule === 'different') return shared.length === 0;
-    return rule === 'identical' ? shared.length === ours.length && shared.length === theirs.length : shared.length > 0;
+  private async obeysAll(from: VersionRow, to: VersionRow, rules: readonly GraphCompartment[]): Promise<boolean> {
+    for (const { code, rule } of rules) {
+      const [ours, theirs] = [await this.compartments(from, code), await this.compartments(to, code)];
+      const shared = ours.filter((name) => theirs.includes(name)).length;
+      const isSame = shared === ours.length && shared === theirs.length;
+      if (!(rule === 'different' ? shared === 0 : rule === 'identical' ? isSame : shared > 0)) return false;
+    }
+    return true;
   }
 
-  private compartments(row: VersionRow, code: string): readonly string[] {
-    const { attributes, resourceType, id } = this.services.opened.header(row);
-    if (code === 'Patient') return attributes.patients;
-    const references = [...(attributes.references ?? []), ...(attributes.authors ?? [])];
+  private async compartments(row: VersionRow, code: string): Promise<readonly string[]> {
+    const seen = await seenAttributes(this.services, this.context.principal, row);
+    const { patients, resourceType, id, references: related = [], authors = [] } = seen;
+    if (code === 'Patient') return patients;
+    const references = [...related, ...authors];
     const own = resourceType === code ? [`${code}/${id}`] : [];
     return [...own, ...references.filter((reference) => reference.startsWith(`${code}/`))];
   }

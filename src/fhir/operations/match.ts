@@ -8,6 +8,7 @@ import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { VersionRow } from '../../commit/catalog.js';
 import { mayRead, requireScope } from '../access.js';
+import { VisibleMatches } from '../interactions/visible-matches.js';
 import { recordRelease } from '../interactions/release.js';
 import { Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
@@ -53,8 +54,7 @@ export const matchOperation: Operation = {
     const most = Math.min(input.count('count') ?? services.config.defaultCount, services.config.maxCount);
     const matches: Match[] = [];
     const slices = new Slices();
-    for (const row of await candidates(services, wanted)) {
-      if (!(await mayRead(services, context.principal, 's', row))) continue;
+    for (const row of await candidates(services, context, wanted)) {
       const score = scoreOf(wanted, await contentOfRow(services, context, row));
       const grade = gradeOf(score);
       if (grade !== 'certainly-not' && (!onlyCertain || grade === 'certain'))
@@ -84,8 +84,11 @@ export const matchOperation: Operation = {
   },
 };
 
-/** @throws FhirError 422 when the description is too thin to look by. */
-async function candidates(services: FhirServices, wanted: Resource): Promise<VersionRow[]> {
+/**
+ * Found by what the principal sees of them: a hidden identifier makes nobody a candidate.
+ * @throws FhirError 422 when the description is too thin to look by.
+ */
+async function candidates(services: FhirServices, { principal }: Context, wanted: Resource): Promise<VersionRow[]> {
   const searches = blockingSearches(wanted);
   if (searches.length === 0) {
     const diagnostics =
@@ -93,11 +96,14 @@ async function candidates(services: FhirServices, wanted: Resource): Promise<Ver
     throw fhirError(422, 'business-rule', diagnostics, 'Patient');
   }
   const asOf = services.catalog.head().seq;
+  const matches = new VisibleMatches(services, principal, asOf);
   const found = new Map<number, VersionRow>();
   for (const criteria of searches) {
     const { plan } = parseSearch(services.search, 'Patient', criteria, 'strict');
     const rows = await services.catalog.search({ plan, asOf, order: 'newest', limit: mostCandidates });
-    for (const row of rows) found.set(row.leafIndex, row);
+    const visible: VersionRow[] = [];
+    for (const row of rows) if (await mayRead(services, principal, 's', row)) visible.push(row);
+    for (const row of await matches.filter(plan, visible)) found.set(row.leafIndex, row);
   }
   return [...found.values()];
 }

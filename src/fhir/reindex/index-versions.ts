@@ -66,7 +66,7 @@ export class VersionIndexer {
       if (again?.isErased === true) return undefined;
       throw error;
     }
-    const { terms, links } = this.extractor.extract(new JsonText(text).value());
+    const { terms, links } = this.extractor.entries(new JsonText(text).value());
     if (terms.length === 0 && links.length === 0) return undefined;
     return { leafIndex: row.leafIndex, addTerms: terms, addLinks: links };
   }

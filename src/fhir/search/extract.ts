@@ -5,7 +5,7 @@
  */
 import type { Link } from '../../commit/catalog.js';
 import type { Resource } from '../../base/resource.js';
-import { elementLabelsOf } from '../inline-labels.js';
+import { elementLabelsOf, isMandatoryIn, labelKey, redacted } from '../inline-labels.js';
 import { compartmentText, containedText, linkText, resourceName, typeText, type TermPacker } from './blind.js';
 import { patientsOf } from './compartment.js';
 import { dateTexts } from './date.js';
@@ -17,6 +17,7 @@ import type { Parameter, SearchParameters } from './parameters.js';
 import { measuredRangeOf, quantityTexts } from './quantity.js';
 import { referenceOf, referenceTexts } from './reference.js';
 import { targetTypeOf } from './reference-text.js';
+import { packTerms, termsIn } from '../../vault/blinder.js';
 import { sortRangeOf, type SortKeys } from './sort-keys.js';
 import { sourceKey, sourcesOf, type Source } from './sources.js';
 import { labelledText } from './labelled.js';
@@ -52,11 +53,59 @@ export interface Extracted {
 export interface Extractor {
   /** Changes when what is extracted changes (rotation of the index key): what was extracted before must not be committed after. */
   readonly epoch?: number;
+  /** What a resource says. */
   extract(resource: Resource): Extracted;
+  /** What the index holds of it: also what it says to those from whom some of its labelled elements are hidden. */
+  entries(resource: Resource): Extracted;
 }
 
 export function createExtractor(services: ExtractorServices): Extractor {
-  return { extract: (resource) => extract(services, resource) };
+  return {
+    extract: (resource) => extract(services, resource),
+    entries: (resource) => entries(services, resource),
+  };
+}
+
+/** Parts of one resource that are indexed at most, beside the whole. */
+const mostParts = 31;
+
+/**
+ * A period without its end, a coding without its system, or an expression over what is cut out may match where the whole does not. So the index
+ * has the terms of each part too; which of them hold for a reader is decided on what she sees (interactions/visible-matches.ts).
+ */
+function entries(services: ExtractorServices, resource: Resource): Extracted {
+  const whole = extract(services, resource);
+  const labels = elementLabelsOf(resource).map(labelKey);
+  if (labels.length === 0) return whole;
+  const isMandatory = isMandatoryIn(services.parameters.definitions, resource.resourceType);
+  const terms = [whole.terms];
+  for (const hidden of someSubsets(labels, mostParts)) {
+    const part = redacted(resource, (found) => hidden.has(labelKey(found)), isMandatory);
+    terms.push(extract(services, part).terms);
+  }
+  return { ...whole, terms: packTerms(terms.flatMap(termsIn)) };
+}
+
+/** Up to `most` sets of one or more of `labels`: all of them, then every single one, then all but one, two together, and so on. */
+export function* someSubsets(labels: readonly string[], most: number): Generator<ReadonlySet<string>> {
+  const seen = new Set<string>();
+  for (let size = 0; size <= labels.length / 2; size += 1) {
+    for (const chosen of combinations(labels, size)) {
+      for (const set of [labels.filter((label) => !chosen.includes(label)), chosen]) {
+        if (set.length === 0 || seen.has(set.join('\n'))) continue;
+        if (seen.size === most) return;
+        seen.add(set.join('\n'));
+        yield new Set(set);
+      }
+    }
+  }
+}
+
+function* combinations(labels: readonly string[], size: number): Generator<string[]> {
+  if (size === 0) yield [];
+  for (let first = 0; first <= labels.length - size && size > 0; first += 1) {
+    for (const rest of combinations(labels.slice(first + 1), size - 1)) yield [labels[first], ...rest];
+  }
 }
 
 function extract(services: ExtractorServices, resource: Resource): Extracted {

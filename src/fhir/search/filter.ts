@@ -134,6 +134,8 @@ function special(
 ): Condition {
   const isOrdered =
     name === '_lastUpdated' && !['co', 'sw', 'ew', 'po', 'ss', 'sb', 'in', 'ni', 're'].includes(operator);
+  // One that only other target types have lets this type fall away.
+  if (/^[a-z-]+$/.test(name)) throw unknownParameter(context.parameters, type, name).error;
   if (!isOrdered && operator !== 'eq' && operator !== 'ne') throw notFor(name, operator);
   try {
     const text = isOrdered ? operator + value : value.replace(/[\\,]/g, '\\$&');

@@ -1,42 +1,49 @@
 /**
- * Searches for what is not there, where a reader may see less of a resource than the index knows.
+ * Which versions a search has to look at, where a reader may see less of them than the index knows.
  *
- * The index has whole resources. A version without the value that is asked about is found by a complement, or by a term that tells of absence; a
- * version of which the value is hidden from the reader must be found too: else its absence among the matches tells what is hidden. So where a plan
- * asks for absence, versions with labelled elements are candidates, and each is matched again against what its reader sees.
+ * The index holds, of a version with labelled elements, what any of its readers may see (extract.ts), so that terms find every version that its
+ * reader's part of it may match by. What matches by the lack of something is found by a complement, and there a version may be missing that has
+ * in the index what its reader does not see. So versions with labelled elements are candidates of a complement; and where links are complemented,
+ * every version is: what a link leads to may be hidden.
  */
 import type { Term } from '../../base/ids.js';
-import { planOr } from './bounds.js';
+import { all, planAnd, planOr } from './bounds.js';
 import type { Plan } from './plan.js';
 
 /** Text of the term of every version with security labels at its elements. */
 export const labelledText = '\u0000L';
 
-/** The plan with those versions as candidates; the same object when it asks for nothing that is absent. Links are left as they are. */
-export function withLabelled(plan: Plan, labelled: Term): Plan {
-  const orLabelled = () => planOr([plan, { kind: 'term', term: labelled }]);
+/** Finds every version that matches `plan` for some reader; the same object when that is `plan` itself. */
+export function candidatesOf(plan: Plan, labelled: Term): Plan {
   switch (plan.kind) {
     case 'not':
-      return orLabelled();
-    case 'term':
-      return plan.tellsAbsence === true ? orLabelled() : plan;
+      return followsLinks(plan.of) ? all : planOr([plan, { kind: 'term', term: labelled }]);
     case 'and':
     case 'or': {
-      const of = plan.of.map((operand) => withLabelled(operand, labelled));
-      return of.every((operand, i) => operand === plan.of[i]) ? plan : { kind: plan.kind, of };
+      const of = plan.of.map((operand) => candidatesOf(operand, labelled));
+      if (of.every((operand, i) => operand === plan.of[i])) return plan;
+      return plan.kind === 'and' ? planAnd(of) : planOr(of);
+    }
+    case 'link-to': {
+      const target = candidatesOf(plan.target, labelled);
+      return target === plan.target ? plan : { ...plan, target };
+    }
+    case 'linked-from': {
+      const source = candidatesOf(plan.source, labelled);
+      return source === plan.source ? plan : { ...plan, source };
     }
     case 'all':
     case 'none':
+    case 'term':
     case 'resource':
     case 'updated':
-    case 'link-to':
-    case 'linked-from':
       return plan;
   }
 }
 
-/** True when versions may match by what is absent from them. */
-export function asksForAbsence(plan: Plan): boolean {
-  if (plan.kind === 'and' || plan.kind === 'or') return plan.of.some(asksForAbsence);
-  return plan.kind === 'not' || (plan.kind === 'term' && plan.tellsAbsence === true);
+/** True when the plan follows links. */
+export function followsLinks(plan: Plan): boolean {
+  if (plan.kind === 'link-to' || plan.kind === 'linked-from') return true;
+  if (plan.kind === 'and' || plan.kind === 'or') return plan.of.some(followsLinks);
+  return plan.kind === 'not' && followsLinks(plan.of);
 }

@@ -12,12 +12,7 @@ export type Plan =
   /** Nothing. */
   | { readonly kind: 'none' }
   /** Versions that carry the term. */
-  | {
-      readonly kind: 'term';
-      readonly term: Term;
-      /** The term says that something is not there. */
-      readonly tellsAbsence?: true;
-    }
+  | { readonly kind: 'term'; readonly term: Term }
   /** At least two operands. */
   | { readonly kind: 'and'; readonly of: readonly Plan[] }
   | { readonly kind: 'or'; readonly of: readonly Plan[] }

@@ -1,6 +1,6 @@
 /** The extractor of the write path: gives index entries under every generation of the index key that versions carry now. */
 import type { Link } from '../../commit/catalog.js';
-import { packTerms, termBytes } from '../../vault/blinder.js';
+import { packTerms, termsIn } from '../../vault/blinder.js';
 import type { IndexBlinder } from '../../vault/index-blinder.js';
 import type { SearchContext } from './context.js';
 import { createExtractor, type Extractor } from './extract.js';
@@ -12,11 +12,12 @@ export function rotatingExtractor(context: SearchContext, blinder: IndexBlinder)
     get epoch() {
       return blinder.epoch;
     },
-    extract(resource) {
-      const extracted = usual.extract(resource);
+    extract: (resource) => usual.extract(resource),
+    entries(resource) {
+      const extracted = usual.entries(resource);
       const others = blinder.keys.written.filter((generation) => generation !== blinder.keys.searched);
       if (others.length === 0) return extracted;
-      const all = others.map((generation) => extractorOf(context, blinder, generation).extract(resource));
+      const all = others.map((generation) => extractorOf(context, blinder, generation).entries(resource));
       const terms = packTerms([extracted, ...all].flatMap((one) => termsIn(one.terms)));
       const links: Link[] = [extracted, ...all].flatMap((one) => one.links);
       return { ...extracted, terms, links };
@@ -28,10 +29,4 @@ export function rotatingExtractor(context: SearchContext, blinder: IndexBlinder)
 export function extractorOf(context: SearchContext, blinder: IndexBlinder, generation: number): Extractor {
   const own = Object.create(context, { blinder: { value: blinder.of(generation) } }) as SearchContext;
   return createExtractor(own);
-}
-
-function termsIn(packed: Uint8Array): Uint8Array[] {
-  return Array.from({ length: packed.byteLength / termBytes }, (_, index) =>
-    packed.subarray(index * termBytes, (index + 1) * termBytes),
-  );
 }

@@ -106,7 +106,6 @@ export function presenceText(selection: Selection, key: string, targetType: stri
 export function planPresent(blinder: TermSource, selection: Selection, searchType: SearchType): Bounds {
   const text = presenceText(selection, sourceKey(selection, searchType), selection.targetType);
   const term = blinder.term(text);
-  return isUsual(selection)
-    ? not(exactly({ kind: 'term', term, tellsAbsence: true }))
-    : exactly({ kind: 'term', term });
+  const bounds = exactly({ kind: 'term', term });
+  return isUsual(selection) ? not(bounds) : bounds;
 }

@@ -6,7 +6,7 @@
 import type { Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Context } from '../request.js';
-import { permits } from '../access.js';
+import { permits } from '../permits.js';
 import { findReferences } from '../bundle/references.js';
 import type { Facts } from './facts.js';
 import type { Target, TargetServices } from './targets.js';

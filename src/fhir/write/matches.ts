@@ -4,8 +4,8 @@ import type { Principal } from '../../consent/gate.js';
 import { mayRead } from '../access.js';
 import { parseCriteria, type SearchQuery } from '../search/query.js';
 import { settledQuery } from '../interactions/settled-query.js';
-import { stillMatches } from '../interactions/partial-match.js';
-import { followsLinks, VisibleChains } from '../interactions/visible-chains.js';
+import { passes } from '../interactions/partial-match.js';
+import { VisibleMatches } from '../interactions/visible-matches.js';
 import type { FhirServices } from '../services.js';
 import type { Facts } from './facts.js';
 
@@ -33,26 +33,27 @@ export async function visibleMatches(
 ): Promise<VersionRow[]> {
   const parsed = parseCriteria(services.search, resourceType, criteria);
   const query = await settledQuery(services, principal, parsed, facts.asOf);
+  const matches = new VisibleMatches(services, principal, facts.asOf);
+  const candidates = matches.candidates(query.plan);
   for (let limit = enough; ; limit *= more) {
-    const rows = await facts.matches(`${limit} of ${resourceType}?${criteria}`, query.plan, limit);
-    const visible = await visibleOf(services, facts, principal, query, rows);
+    const rows = await facts.matches(`${limit} of ${resourceType}?${criteria}`, candidates, limit);
+    const visible = await visibleOf(services, principal, query, matches, rows);
     if (rows.length < limit || visible.length > 1 || limit >= most) return visible;
   }
 }
 
 async function visibleOf(
   services: MatchServices,
-  facts: Facts,
   principal: Principal,
-  query: SearchQuery,
+  { plan, recheck }: SearchQuery,
+  matches: VisibleMatches,
   rows: readonly VersionRow[],
 ): Promise<VersionRow[]> {
   const visible: VersionRow[] = [];
-  const chains = followsLinks(query.plan) ? new VisibleChains(services, principal, facts.asOf) : undefined;
-  for (const row of rows) {
-    if (chains !== undefined && !(await chains.hold(query.plan, row))) continue;
-    if (!(await mayRead(services, principal, 's', row))) continue;
-    if (await stillMatches(services, principal, query, row)) visible.push(row);
-  }
-  return visible;
+  for (const row of rows) if (await mayRead(services, principal, 's', row)) visible.push(row);
+  const found = await matches.filter(plan, visible);
+  if (recheck === undefined) return [...found];
+  const passed: VersionRow[] = [];
+  for (const row of found) if (await passes(services, principal, recheck, row)) passed.push(row);
+  return passed;
 }

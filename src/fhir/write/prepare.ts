@@ -8,12 +8,13 @@ import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
 import { recordAccess } from '../access-record.js';
-import { mayRead, permits, requireScope, requireWriteScope } from '../access.js';
+import { mayRead, requireScope, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { SearchParameter } from '../definitions/types.js';
 import { checkParameter } from '../search/parameters.js';
 import type { Context } from '../request.js';
 import { JsonText } from '../json-text.js';
+import { permits } from '../permits.js';
 import type { FhirServices } from '../services.js';
 import { Slices } from '../../base/pause.js';
 import type { Permission } from '../../smart/scopes.js';
@@ -28,7 +29,7 @@ import { Integrity } from './integrity.js';
 import { Links } from './links.js';
 import type { WriteOperation } from './operation.js';
 import { Problems, seenFrom } from './problems.js';
-import { referringPlan } from './referring.js';
+import { referringPlan, seesReference } from './referring.js';
 import { requireWhole, targetsOf, type Target, type TargetServices } from './targets.js';
 
 export type PrepareServices = TargetServices & Pick<FhirServices, 'validator' | 'receiptOf' | 'consents'>;
@@ -144,7 +145,7 @@ async function prepareTarget(
   const found = validator.settle ? await validator.settle(judged, settings) : validator.validate(judged, settings);
   const { place } = operation;
   refuseInvalid(found, place, resourceType, problems);
-  const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.extract(resource);
+  const { terms, links: outgoing, sortKeys, ...extracted } = services.extractor.entries(resource);
   const patients =
     (await patientsWithin(services, facts, resource)) ??
     concernedPatients(services.search.parameters, resource, extracted.patients);
@@ -164,7 +165,11 @@ async function prepareTarget(
     await recordRefusal(services, context, operation, attributes);
     throw notPermitted(operation);
   }
-  const indexed = { terms, name: services.names.resource(resourceType, id), lastUpdated: services.search.clock.now() };
+  const indexed = {
+    terms: attributes.elementLabels === undefined ? terms : services.extractor.extract(resource).terms,
+    name: services.names.resource(resourceType, id),
+    lastUpdated: services.search.clock.now(),
+  };
   requireWriteScope(services, context.principal, kind === 'create' ? 'c' : 'u', attributes, indexed);
   if (resourceType === 'SearchParameter' && !problems.any) {
     checkParameter(services.search.parameters, resource as unknown as SearchParameter);
@@ -266,7 +271,8 @@ async function isReferredTo(
     const referring = await facts.matches(`${limit} refer to ${name}`, plan, limit);
     for (const row of referring) {
       if (integrity.isDeleted(services.opened.header(row))) continue;
-      if (await mayRead(services, principal, 's', row)) return true;
+      if (!(await mayRead(services, principal, 's', row))) continue;
+      if (await seesReference(services, principal, row, plan)) return true;
     }
     if (referring.length < limit) return false;
   }

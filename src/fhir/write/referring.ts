@@ -1,6 +1,8 @@
 /** What refers to a resource that is about to be deleted. */
 import type { Term } from '../../base/ids.js';
 import type { VersionRow } from '../../commit/catalog.js';
+import type { Principal } from '../../consent/gate.js';
+import { isEqual, isWhole, visibleLinks, type PartialServices } from '../interactions/partial-match.js';
 import { linksOfParameter } from '../search/compartment.js';
 import type { SearchContext } from '../search/context.js';
 import type { SearchParameters } from '../search/parameters.js';
@@ -16,6 +18,19 @@ export function referringPlan({ parameters, blinder }: SearchContext, resourceTy
   if (params === undefined) byType.set(resourceType, (params = linksTo(parameters, blinder, resourceType)));
   if (params.length === 0) return { kind: 'none' };
   return { kind: 'link-to', params, target: { kind: 'resource', names: [row.resource] } };
+}
+
+/** Whether the principal sees the reference by which `referringPlan` found a version: it may stand in an element that is hidden. */
+export async function seesReference(
+  services: PartialServices,
+  principal: Principal,
+  row: VersionRow,
+  plan: Plan,
+): Promise<boolean> {
+  if (isWhole(services, row) || plan.kind !== 'link-to' || plan.target.kind !== 'resource') return true;
+  const { names } = plan.target;
+  const links = await visibleLinks(services, principal, [row], plan.params);
+  return links.some(({ target }) => names.some((name) => isEqual(name, target)));
 }
 
 function linksTo(
