@@ -68,9 +68,7 @@ contract ConsentRegistry is ConsentDecisions {
     function _file(bytes32 patient, bytes32 policy, uint64 deadline, Account memory account, address signer) private {
         if (block.timestamp > deadline) revert ConsentRegistryExpired(deadline, block.timestamp);
         if (account.key == address(0)) {
-            if (!NETWORK.isRelay(msg.sender)) revert ConsentRegistryNotRelay(msg.sender);
-            account.key = signer;
-            emit KeyChanged(patient, signer);
+            _open(patient, account, signer);
         } else if (signer != account.key && !_isDelegate(patient, account.key, signer)) {
             revert ConsentRegistryNotKey(patient, signer);
         }
@@ -79,6 +77,10 @@ contract ConsentRegistry is ConsentDecisions {
         _accounts[patient] = account;
         _active[patient][index] = _seal(policy, account.key);
         emit ConsentFiled(patient, index, policy);
+    }
+
+    function _isRelay(address sender) internal view override returns (bool) {
+        return NETWORK.isRelay(sender);
     }
 
     function _revoke(bytes32 patient, uint32 index, bytes32 policy, address signer) private {

@@ -160,6 +160,7 @@ interface IConsentRegistry {
     /**
      * @notice Makes a delegate: `key` may file and revoke for the patient, the requester whose blinded term is `actor` is treated as the
      * patient herself, both until the second `until`. Zero leaves one of them out; `until` zero ends it. Ends when the patient's key changes.
+     * Where nothing was filed for the patient it binds her key, as a first filing does, and must be relayed alike.
      * @param signature over Delegate(bytes32 patient,address key,bytes16 actor,uint64 until,uint32 index,uint64 deadline), index as for
      * `file`: 64 bytes (r, vs), or an ABI-encoded Passkey.
      */
@@ -175,7 +176,8 @@ interface IConsentRegistry {
     /**
      * @notice Says which key may replace the patient's when it is lost: one that her guardians hold in shares. `key` zero for none.
      * @param delayS seconds between the start and the end of a recovery, in which the present key can cancel it.
-     * @param signature over Recovery(bytes32 patient,address key,uint32 delayS,uint32 index,uint64 deadline), as for `delegate`.
+     * @param signature over Recovery(bytes32 patient,address key,uint32 delayS,uint32 index,uint64 deadline), as for `delegate`; may be the
+     * first statement too.
      */
     function setRecovery(bytes32 patient, address key, uint32 delayS, uint64 deadline, bytes calldata signature)
         external;

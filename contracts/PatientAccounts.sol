@@ -93,7 +93,7 @@ abstract contract PatientAccounts is IConsentRegistry, EIP712 {
         Account memory account = _accounts[patient];
         bytes32 structHash =
             keccak256(abi.encode(DELEGATE_TYPEHASH, patient, key, actor, until, account.filings, deadline));
-        _requireKey(patient, account, deadline, _signerOf(patient, structHash, signature));
+        _requireKeyOrOpen(patient, account, deadline, _signerOf(patient, structHash, signature));
         _useIndex(patient, account);
         if (key != address(0)) _keyUntil[patient][account.key][key] = until;
         if (actor != bytes16(0)) _actorUntil[patient][account.key][actor] = until;
@@ -107,7 +107,7 @@ abstract contract PatientAccounts is IConsentRegistry, EIP712 {
         Account memory account = _accounts[patient];
         bytes32 structHash =
             keccak256(abi.encode(RECOVERY_TYPEHASH, patient, key, delayS, account.filings, deadline));
-        _requireKey(patient, account, deadline, _signerOf(patient, structHash, signature));
+        _requireKeyOrOpen(patient, account, deadline, _signerOf(patient, structHash, signature));
         _useIndex(patient, account);
         _recoveries[patient] = Recovery(key, delayS, 0, address(0));
         emit RecoveryChanged(patient, key, delayS);
@@ -243,6 +243,21 @@ abstract contract PatientAccounts is IConsentRegistry, EIP712 {
         if (block.timestamp > deadline) revert ConsentRegistryExpired(deadline, block.timestamp);
         if (signer != account.key) revert ConsentRegistryNotKey(patient, signer);
     }
+
+    /// @dev The same for what may be the first that a patient says.
+    function _requireKeyOrOpen(bytes32 patient, Account memory account, uint64 deadline, address signer) private {
+        if (account.key == address(0)) _open(patient, account, signer);
+        _requireKey(patient, account, deadline, signer);
+    }
+
+    /// @dev Whoever signs the first statement of a patient has her account, if an organisation of the network relays it.
+    function _open(bytes32 patient, Account memory account, address signer) internal {
+        if (!_isRelay(msg.sender)) revert ConsentRegistryNotRelay(msg.sender);
+        account.key = signer;
+        emit KeyChanged(patient, signer);
+    }
+
+    function _isRelay(address sender) internal view virtual returns (bool);
 
     /// @dev Either form of a signature: 64 bytes (r, vs), or an ABI-encoded Passkey.
     function _signerOf(bytes32 patient, bytes32 structHash, bytes calldata signature) private view returns (address) {

@@ -34,9 +34,11 @@ export interface AccountDeskOptions {
   readonly clock: Clock;
   readonly accounts: AccountKeys;
   readonly gate: Pick<RunningConsentGate, 'activePolicies' | 'sync'>;
-  readonly publisher: Pick<ConsentPublisher, 'submit' | 'onKeyChanged' | 'whileIdle' | 'whenSettled'>;
+  readonly publisher: Pick<ConsentPublisher, 'submit' | 'onKeyChanged' | 'whileIdle' | 'whenSettled' | 'pendingOf'>;
   /** May pages of this origin use this server? For assertions of passkeys. */
   readonly isTrustedOrigin: (origin: string) => boolean;
+  /** How long an answer waits for filings that are under way; default 20 s. */
+  readonly settlingMs?: number;
 }
 
 /** What the patient wants. Times in seconds since 1970. */
@@ -48,11 +50,14 @@ export type AccountIntent =
   | { readonly kind: 'recover'; readonly next: Hex }
   | { readonly kind: 'cancel-recovery' };
 
-/** Why a statement is not taken. `signature`: not by the right key. `stale`: made for another state of the account, or too late. */
-export type AccountRefusal = 'signature' | 'stale' | 'no-account' | 'refused';
+/**
+ * Why a statement is not taken. `signature`: not by the right key. `stale`: made for another state of the account, or too late. `busy`: none can be
+ * made while a filing is on its way.
+ */
+export type AccountRefusal = 'signature' | 'stale' | 'busy' | 'refused';
 
-/** How long an answer waits for filings that are under way. */
-const SETTLING_MS = 5_000;
+/** How long an answer waits for filings that are under way: some blocks of a slow chain. */
+const SETTLING_MS = 20_000;
 
 export class AccountRefused extends Error {
   override readonly name = 'AccountRefused';
@@ -148,9 +153,16 @@ export class AccountDesk {
     }
   }
 
-  /** Waits a while until no filing of hers is under way: each would take the index of a statement that is made now. */
+  /**
+   * Waits until no filing of hers is under way: each takes the index of a statement that is made meanwhile, which would then be signed in vain.
+   * @throws AccountRefused `busy` when that takes too long.
+   */
   async settled(patientId: string): Promise<void> {
-    await this.#options.publisher.whenSettled(patientId, SETTLING_MS);
+    const { publisher, settlingMs = SETTLING_MS } = this.#options;
+    if (await publisher.whenSettled(patientId, settlingMs)) return;
+    // What waits for a signature of hers takes no index until it comes.
+    if (publisher.pendingOf(this.#patient(patientId))?.awaits !== 'chain') return;
+    throw new AccountRefused('busy', 'A consent is being filed; try again when the chain has it.');
   }
 
   /** The account is handed to the new key, with all policies, once the delay is over. By anybody. */
@@ -203,9 +215,6 @@ export class AccountDesk {
   async #signedForHer(statement: AccountStatement, account: Account): Promise<AccountSignature> {
     if (account.owner === 'own')
       throw new AccountRefused('signature', 'The patient has a key of her own: it has to sign.');
-    if (!account.isOnChain) {
-      throw new AccountRefused('no-account', 'Nothing of this patient is on the chain yet; file a Consent first.');
-    }
     const key = await this.#options.accounts.kept.keyOf(statement.patient);
     return signDigest(key, statementDigest(this.domain, statement));
   }

@@ -167,6 +167,30 @@ describe('accounts of patients', () => {
       await refused(encodeChangeKey({ ...change, policies: [POLICY] }, signature), /^ConsentRegistryNotKey/);
     });
 
+    it('may be the first that a patient says: her key is bound as by a filing, through a relay alone', async () => {
+      const stranger = dev.chainOf(dev.keys.anchorer);
+      const byStranger = (data: Hex) => dev.transact(stranger, registry, data);
+      const [patient, other] = [newPatient(), newPatient()];
+      const first = await delegation(patient, key('patient'));
+      await assert.rejects(byStranger(first), /ConsentRegistryNotRelay/);
+      await refused(await delegation(patient, key('patient'), { index: 1, deadline: 1 }), /^ConsentRegistryExpired/);
+      await send(first);
+      assert.deepEqual(await account(patient), { key: addressOf(key('patient')), filings: 1 });
+      await refused(await delegation(patient, key('stranger')), /^ConsentRegistryNotKey/);
+      const filedByHer = await filing(patient);
+      await send(encodeFile(filedByHer, signFiling(key('patient'), domain, filedByHer)));
+
+      const plan = { patient: other, key: addressOf(key('guardians')), delayS: 60, index: 0, deadline: DEADLINE };
+      const passkey = new Authenticator();
+      const named = encodeSetRecovery(plan, passkey.sign(recoveryPlanDigest(domain, plan)));
+      await assert.rejects(byStranger(named), /ConsentRegistryNotRelay/);
+      await send(named);
+      assert.deepEqual(await account(other), { key: passkeyName(passkey.point), filings: 1 });
+      const next = { patient: newPatient(), key: addressOf(key('wallet')), index: 0, deadline: DEADLINE };
+      const handOver = signDigest(key('patient'), keyChangeDigest(domain, next));
+      await refused(encodeChangeKey({ ...next, policies: [] }, handOver), /^ConsentRegistryNotKey/);
+    });
+
     it('act until the second that was named, and are treated as the patient until then', async () => {
       const patient = await filed();
       const until = (await now()) + 100;

@@ -273,6 +273,38 @@ describe('a patient with a key of her own', () => {
     assert.equal(values(done).state, 'active', done.text);
   });
 
+  it('lets who never filed a Consent name delegates and guardians: the first of these acts makes her account', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const patient = await newPatient();
+    const mother = await server.tokenFor({ actor: 'RelatedPerson/mum', patient: patient.id, scope: 'patient/*.cruds' });
+    assert.deepEqual([(await patient.account()).onChain, await sees(patient.name, mother)], [false, 404]);
+    const given = await patient.call('delegate', { actor: 'RelatedPerson/mum', until });
+    assert.equal(given.status, 200, given.text);
+    const { owner, onChain, index } = await patient.account();
+    assert.deepEqual({ owner, onChain, index }, { owner: 'server', onChain: true, index: 1 });
+    assert.deepEqual([await sees(patient.name, mother), await sees(patient.name)], [200, 404]);
+    const filed = await patient.post('Consent', permitting(patient.name, 'Practitioner/dr'));
+    assert.equal(filed.status, 201, filed.text);
+    assert.equal(await sees(patient.name), 200, 'what she files then is filed');
+
+    const another = await newPatient();
+    const [own, stranger, recovery] = [1, 2, 3].map(() => new Wallet(`0x${randomBytes(32).toString('hex')}`)) as [
+      Wallet,
+      Wallet,
+      Wallet,
+    ];
+    const key = await another.signed('consent-key', { key: own.address }, (toSign) => bySigning(own, toSign));
+    assert.equal(key.status, 200, key.text);
+    const guardians = { key: recovery.address, delay: 60 };
+    const stolen = await another.signed('guardians', guardians, (toSign) => bySigning(stranger, toSign));
+    assert.equal(stolen.status, 422, 'not by her key');
+    assert.equal((await another.account()).onChain, false);
+    const named = await another.signed('guardians', guardians, (toSign) => bySigning(own, toSign));
+    assert.equal(named.status, 200, named.text);
+    const bound = await another.account();
+    assert.deepEqual([bound.onChain, bound.key], [true, own.address.toLowerCase()]);
+  });
+
   it('who lost her key gets her account back from any two of three guardians, after a delay in which the key can object', async () => {
     const patient = await newPatient();
     const [lost, fresh, recovery] = [1, 2, 3].map(() => new Wallet(`0x${randomBytes(32).toString('hex')}`)) as [

@@ -105,7 +105,7 @@ export async function asFhir<T>(task: () => Promise<T>): Promise<T> {
 
 function told({ reason, message }: AccountRefused): FhirError {
   if (reason === 'signature') return fhirError(422, 'business-rule', message, placeOf('signature'));
-  if (reason === 'no-account') return fhirError(422, 'business-rule', message);
+  if (reason === 'busy') return fhirError(503, 'transient', message);
   return fhirError(409, 'conflict', message);
 }
 

@@ -62,7 +62,7 @@ export async function perform(
   const input = Input.of(request.query, request.body);
   const isSigned = input.text('signature') !== undefined;
   const id = await accountHolder(services, context, place, isSigned);
-  if (!isSigned) await accounts.settled(id);
+  if (!isSigned) await asFhir(() => accounts.settled(id));
   const account = await accounts.about(id);
   if (account.owner === 'own' && !isSigned) {
     const parts = toSignParts(accounts.domain, accounts.statement(id, intent, account), account);

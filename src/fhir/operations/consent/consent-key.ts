@@ -24,7 +24,7 @@ export function consentKeyOperation(accounts: AccountDesk): Operation {
       const id = await accountHolder(services, context, place, false);
       const key = keyIn(input);
       if (key === undefined) throw fhirError(400, 'required', "Expected 'key', or 'publicKey' and 'credential'.");
-      if (input.text('signature') === undefined) await accounts.settled(id);
+      if (input.text('signature') === undefined) await asFhir(() => accounts.settled(id));
       const account = await accounts.about(id);
       if (account.key === key.name) throw fhirError(409, 'conflict', 'This key is the account’s already.');
       const intent = { kind: 'change-key', key: key.name } as const;

@@ -38,7 +38,7 @@ async function start(accounts: AccountDesk, services: FhirServices, context: Con
   const key = keyIn(input);
   if (key === undefined)
     throw fhirError(400, 'required', "Expected the new key as 'key', or 'publicKey' and 'credential'.");
-  if (input.text('signature') === undefined) await accounts.settled(id);
+  if (input.text('signature') === undefined) await asFhir(() => accounts.settled(id));
   const account = await accounts.about(id);
   const { recovery } = account;
   if (recovery.key === undefined) throw fhirError(422, 'business-rule', 'The patient has named no guardians.');
