@@ -1,7 +1,7 @@
 /** Random bytes out of a pool: asking the system for 24 bytes costs as much as asking for 16 KiB. */
 import { randomFillSync } from 'node:crypto';
 
-const pool = Buffer.allocUnsafeSlow(16 * 1024);
+const pool = new Uint8Array(16 * 1024);
 let used = pool.byteLength;
 
 /** `count` bytes (at most 1024) from the system's generator, each handed out once and wiped from the pool. */

@@ -11,10 +11,11 @@
  * Spec: STREAM, https://eprint.iacr.org/2015/189
  */
 import { promisify } from 'node:util';
-import { deflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRaw, deflateRawSync } from 'node:zlib';
 import { sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
+import { inflateRaw } from './inflate.js';
 import { randomBytes } from './random.js';
 import { nonceBytes, openBytes, sealBytes, SealBroken } from './xchacha.js';
 
@@ -79,7 +80,7 @@ export async function openContent(
   block: Uint8Array,
   fetch: (digest: BlockDigest) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
-  if (block[0] === format.single) return openPacked(dataKey, Buffer.from(reference, 'latin1'), block);
+  if (isWhole(block)) return openWhole(dataKey, reference, block);
   if (block[0] !== format.manifest) throw new SealBroken(`sealed block has unknown format ${block[0]}`);
   const manifest = openBytes(dataKey, nonceOf(block), manifestData(reference), block.subarray(headBytes));
   const count = manifest.readUInt32BE(0);
@@ -99,6 +100,16 @@ export async function openContent(
     chunks.push(openPacked(dataKey, chunkData(reference), chunk));
   }
   return Buffer.concat(chunks);
+}
+
+/** Whether a block holds all of its content, so that `openWhole` opens it. */
+export function isWhole(block: Uint8Array): boolean {
+  return block[0] === format.single;
+}
+
+/** The content of a block that holds all of it. @throws SealBroken when it was not sealed under this key for this reference. */
+export function openWhole(dataKey: Uint8Array, reference: string, block: Uint8Array): Uint8Array {
+  return openPacked(dataKey, Buffer.from(reference, 'latin1'), block);
 }
 
 /** Digests of the chunks that a manifest names, none for a single block: what has to be deleted with it. */
@@ -149,10 +160,7 @@ function openPacked(dataKey: Uint8Array, associated: Uint8Array, block: Uint8Arr
   const opened = openBytes(dataKey, nonceOf(block), associated, block.subarray(headBytes));
   const body = opened.subarray(1);
   if (opened[0] === packing.none[0]) return body;
-  if (opened[0] === packing.deflate[0]) {
-    const chunkSize = Math.min(Math.max(4 * body.byteLength, 1024), 64 * 1024);
-    return inflateRawSync(body, { chunkSize });
-  }
+  if (opened[0] === packing.deflate[0]) return inflateRaw(body);
   throw new SealBroken(`sealed content has unknown packing ${opened[0]}`);
 }
 

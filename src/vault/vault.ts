@@ -8,10 +8,10 @@ import type { BlockDigest, Term } from '../base/ids.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
 import type { KeyRing } from './key-ring.js';
 import { KeyUnavailable, masterWrapBytes } from './key-ring.js';
-import { unwrapKey, wrapKey, wrappingKey } from './key-wrap.js';
+import { forgetUnwrappers, unwrapKey, wrapKey, wrappingKey } from './key-wrap.js';
 import { randomBytes } from './random.js';
 import { Recent } from './recent.js';
-import { openContent, sealContent } from './sealing.js';
+import { isWhole, openContent, openWhole, sealContent } from './sealing.js';
 import { keyBytes } from './xchacha.js';
 
 /** A key under a compartment's key, or a compartment's key under the master key. */
@@ -94,6 +94,17 @@ export class Vault {
     return openContent(await this.dataKey(keyWraps), reference, block, fetch);
   }
 
+  /** As `open`, at once, where the block holds all of the content and its key is at hand; undefined: ask `open`. @throws SealBroken */
+  openNow(reference: string, keyWraps: readonly WrappedFor[], block: Uint8Array): Uint8Array | undefined {
+    if (!isWhole(block)) return undefined;
+    for (const { compartment, wrapped } of keyWraps) {
+      const key = this.cached(compartment);
+      const dataKey = key === undefined ? undefined : unwrapped(key, wrapped);
+      if (dataKey !== undefined) return openWhole(dataKey, reference, block);
+    }
+    return undefined;
+  }
+
   /** Makes keys usable that are committed now. */
   adopt(fresh: FreshKeys): void {
     for (const [name, { key }] of fresh.byName) this.keys.set(name, key);
@@ -102,6 +113,7 @@ export class Vault {
   /** Forgets a compartment's key, after it was erased or wrapped anew; without a name, all of them. */
   forget(compartment?: Term): void {
     this.forgotten += 1;
+    forgetUnwrappers();
     if (compartment === undefined) this.keys.clear();
     else this.keys.delete(nameOf(compartment));
   }

@@ -83,6 +83,24 @@ test('a block opens only as the version it was sealed for', async () => {
   await open(sealed, 'Patient/1/1');
 });
 
+test('a block that holds all is opened at once when its key is at hand; what is in several is not', async () => {
+  const { vault, names, commit, restarted } = await openVault();
+  const fresh = new FreshKeys();
+  const [small, large] = [text(400), randomBytes(2_500_000)];
+  const whole = await vault.seal('Patient/1/1', small, [names.compartment('1'), names.compartment('2')], fresh);
+  const chunked = await vault.seal('Binary/1/1', large, [names.compartment('1')], fresh);
+  commit(fresh);
+  const { keyWraps, blocks } = whole;
+  assert.deepEqual(Buffer.from(vault.openNow('Patient/1/1', keyWraps, blocks[0]!.bytes)!), small);
+  assert.throws(() => vault.openNow('Patient/1/2', keyWraps, blocks[0]!.bytes), { name: 'SealBroken' });
+  assert.equal(vault.openNow('Binary/1/1', chunked.keyWraps, chunked.blocks.at(-1)!.bytes), undefined);
+  assert.equal(restarted().openNow('Patient/1/1', keyWraps, blocks[0]!.bytes), undefined);
+  vault.forget(names.compartment('1'));
+  assert.deepEqual(Buffer.from(vault.openNow('Patient/1/1', keyWraps, blocks[0]!.bytes)!), small);
+  vault.forget();
+  assert.equal(vault.openNow('Patient/1/1', keyWraps, blocks[0]!.bytes), undefined);
+});
+
 test('a resource in two compartments opens with either key', async () => {
   const { vault, names, stored, commit, open, restarted } = await openVault();
   const fresh = new FreshKeys();
