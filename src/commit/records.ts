@@ -39,6 +39,13 @@ export class Records {
     return vault.open(reference, row.keyWraps, block, (digest) => blocks.get(digest));
   }
 
+  /** As `open`, at once, where block and key are at hand; undefined: ask `open`. @throws as `open` */
+  openNow(row: VersionRow): Uint8Array | undefined {
+    const { blocks, vault } = this.services;
+    const block = row.block === undefined ? undefined : blocks.getNow?.(row.block);
+    return block === undefined ? undefined : vault.openNow(sealedReference(this.header(row)), row.keyWraps, block);
+  }
+
   /** The data key of a version, for those who may open it. @throws KeyUnavailable (erased). */
   dataKey(row: VersionRow): Promise<Uint8Array> {
     return this.services.vault.dataKey(row.keyWraps);

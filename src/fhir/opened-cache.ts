@@ -21,7 +21,7 @@ export class OpenedCache {
   private sizeBytes = 0;
 
   constructor(
-    private readonly records: Pick<Records, 'header' | 'open'>,
+    private readonly records: Pick<Records, 'header' | 'open' | 'openNow'>,
     private readonly maxBytes = 32 * 1024 * 1024,
   ) {}
 
@@ -43,11 +43,15 @@ export class OpenedCache {
 
   /** The text of a version, fetched and opened when it is not at hand. Call only after the decision that it may be read. */
   async text(row: VersionRow): Promise<JsonText> {
+    return this.textNow(row) ?? this.taken(row, await this.records.open(row));
+  }
+
+  /** As `text`, at once, where that takes no wait; undefined: ask `text`. */
+  textNow(row: VersionRow): JsonText | undefined {
     const known = this.peek(row);
     if (known !== undefined) return known;
-    const text = new JsonText(await this.records.open(row));
-    if (row.block !== undefined && this.read.isKnown(row.block)) this.put(row, text);
-    return text;
+    const opened = this.records.openNow(row);
+    return opened === undefined ? undefined : this.taken(row, opened);
   }
 
   /** Takes in what was just written, or is read again. */
@@ -64,6 +68,12 @@ export class OpenedCache {
   clear(): void {
     this.texts.clear();
     this.sizeBytes = 0;
+  }
+
+  private taken(row: VersionRow, opened: Uint8Array): JsonText {
+    const text = new JsonText(opened);
+    if (row.block !== undefined && this.read.isKnown(row.block)) this.put(row, text);
+    return text;
   }
 
   private shrink(): void {

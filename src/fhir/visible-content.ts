@@ -26,7 +26,7 @@ export function contentOf(
   action: ConsentAction = 'access',
 ): JsonText | Promise<JsonText> {
   const { opened } = services;
-  if (opened.header(row).attributes.elementLabels === undefined) return opened.peek(row) ?? opened.text(row);
+  if (opened.header(row).attributes.elementLabels === undefined) return opened.textNow(row) ?? opened.text(row);
   return partOf(services, principal, row, action).then((part) => part ?? opened.text(row));
 }
 

@@ -24,6 +24,9 @@ export interface BlockStore {
    */
   get(digest: BlockDigest): Promise<Uint8Array>;
 
+  /** As `get`, at once, where the store can do that for this block; undefined: ask `get`. @throws as `get` */
+  getNow?(digest: BlockDigest): Uint8Array | undefined;
+
   has(digest: BlockDigest): Promise<boolean>;
 
   /** Forgets blocks (erasure, garbage). Unknown digests are passed over. */

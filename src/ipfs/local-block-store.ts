@@ -5,7 +5,7 @@
  * Small blocks are read at once, like the catalog's pages: handing the read to the thread pool costs several times what the read does.
  * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
-import { constants, read, readSync } from 'node:fs';
+import { constants, read } from 'node:fs';
 import { access, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
@@ -104,13 +104,20 @@ export class LocalBlockStore implements BlockStore {
     });
   }
 
+  getNow(digest: BlockDigest): Uint8Array | undefined {
+    for (const place of this.table.candidates(digest)) {
+      const found = this.readAtOnce(place, cidBytes);
+      if (found === undefined || !sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) continue;
+      return checked(digest, found.subarray(cidBytes));
+    }
+    return undefined;
+  }
+
   async get(digest: BlockDigest): Promise<Uint8Array> {
     // Looked up twice, because compaction may move the block between look-up and read.
     const found = (await this.locate(digest, 'bytes')) ?? (await this.locate(digest, 'bytes'));
     if (found === undefined) throw new BlockMissing(cidText(digest));
-    const { bytes } = found;
-    if (!sameBytes(sha256(bytes), digest)) throw new BlockCorrupt(cidText(digest));
-    return bytes;
+    return checked(digest, found.bytes);
   }
 
   async has(digest: BlockDigest): Promise<boolean> {
@@ -260,12 +267,13 @@ export class LocalBlockStore implements BlockStore {
   }
 
   /** @param before how many bytes in front of the block are wanted too. */
-  private async read({ segment, offset, length }: BlockPlace, before = 0): Promise<Buffer> {
-    if (!this.segments.has(segment)) return Buffer.alloc(0);
+  private async read(place: BlockPlace, before = 0): Promise<Buffer> {
+    const small = this.readAtOnce(place, before);
+    if (small !== undefined) return small;
+    const { segment, offset, length } = place;
     const file = this.files.use(segment);
     try {
       const bytes = Buffer.allocUnsafe(before + length);
-      if (bytes.byteLength <= readAtOnceBytes) return bytes.subarray(0, readNow(file.fd, bytes, offset - before));
       const count = await new Promise<number>((resolve, reject) => {
         read(file.fd, bytes, 0, bytes.byteLength, offset - before, (error, read) =>
           error === null ? resolve(read) : reject(new BlockStoreUnavailable(error.message)),
@@ -275,6 +283,13 @@ export class LocalBlockStore implements BlockStore {
     } finally {
       this.files.release(file);
     }
+  }
+
+  /** Undefined for what is not small. Nothing of a segment that was compacted meanwhile. */
+  private readAtOnce({ segment, offset, length }: BlockPlace, before: number): Buffer | undefined {
+    if (!this.segments.has(segment)) return Buffer.alloc(0);
+    if (before + length > readAtOnceBytes) return undefined;
+    return this.files.readNow(segment, before + length, offset - before);
   }
 
   private async overwrite(digests: readonly BlockDigest[]): Promise<void> {
@@ -324,10 +339,8 @@ export class LocalBlockStore implements BlockStore {
   }
 }
 
-function readNow(fd: number, bytes: Buffer, position: number): number {
-  try {
-    return readSync(fd, bytes, 0, bytes.byteLength, position);
-  } catch (error) {
-    throw new BlockStoreUnavailable((error as Error).message);
-  }
+/** @throws BlockCorrupt */
+function checked(digest: BlockDigest, bytes: Buffer): Buffer {
+  if (!sameBytes(sha256(bytes), digest)) throw new BlockCorrupt(cidText(digest));
+  return bytes;
 }

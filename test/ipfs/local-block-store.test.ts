@@ -39,6 +39,15 @@ blockStoreSuite('local block store with tiny segments', (t) => openHere(t, 500))
 
 const segment = (folder: string, number: number) => path.join(folder, `${String(number).padStart(8, '0')}.car`);
 
+test('small blocks are given at once, large ones are left to the thread pool', async (t) => {
+  const { store } = await openHere(t);
+  const [small, large] = [randomBlock(1000), randomBlock(100_000)];
+  await store.put([small, large]);
+  assert.deepEqual(store.getNow(small.digest), small.bytes);
+  assert.equal(store.getNow(large.digest), undefined);
+  assert.deepEqual(Buffer.from(await store.get(large.digest)), large.bytes);
+});
+
 test('a segment file is a CAR that IPFS tools read, holes included', async (t) => {
   const { folder, store } = await openHere(t);
   const blocks = [randomBlock(), randomBlock(5_000), randomBlock(5)];
@@ -74,6 +83,7 @@ test('a block whose bytes were altered on disk is refused by name; its neighbour
   await handle.write(Buffer.of(bad.bytes[50]! ^ 1), 0, 1, at + 50);
   await handle.close();
   await assert.rejects(store.get(bad.digest), { name: 'BlockCorrupt', cid: cidText(bad.digest) });
+  assert.throws(() => store.getNow(bad.digest), { name: 'BlockCorrupt', cid: cidText(bad.digest) });
   assert.deepEqual(Buffer.from(await store.get(good.digest)), good.bytes);
 });
 

@@ -38,6 +38,17 @@ export function blockStoreSuite(name: string, openStore: (t: TestContext) => Pro
     });
   });
 
+  test(`${name}: what it gives at once is the block that was put, and nothing where there is none`, async (t) => {
+    const { store } = await openStore(t);
+    const blocks = [randomBlock(1), randomBlock(1000), randomBlock(300_000)];
+    await store.put(blocks);
+    for (const { digest, bytes } of blocks) {
+      const now = store.getNow?.(digest);
+      if (now !== undefined) assert.deepEqual(Buffer.from(now), bytes);
+    }
+    assert.equal(store.getNow?.(randomBlock().digest), undefined);
+  });
+
   test(`${name}: answers when it is asked whether it is there`, async (t) => {
     const { store } = await openStore(t);
     await store.ping();
