@@ -85,8 +85,8 @@ export interface Entry {
 /**
  * What is destroyed, for good, in the same atomic step as the entry is appended.
  *
- * An erased version has no name any more: `current`, `version`, `history`, `search`, `count`, `linksOf` do not know it, as of any entry. `leaves`
- * still has its leaf, so that proofs of others hold; `versionsByLeaf` has its place (VersionRow.isErased). Its key wraps, sealed header (which has
+ * An erased version has no name any more: `current`, `version`, `history`, `search`, `count`, `linksOf`, `targetsOf` do not know it, as of any entry.
+ * `leaves` still has its leaf, so that proofs of others hold; `versionsByLeaf` has its place (VersionRow.isErased). Its key wraps, sealed header (which has
  * the leaf's salt), block digest, terms, links and blind name are gone from tables, logs and journals of the store when `sweep` resolves.
  * When every version of a resource is erased, its name is free: the next one is version 1.
  */
@@ -245,6 +245,9 @@ export interface Catalog {
 
   /** Links of versions (by leafIndex), those of each version together; `params` empty: all. */
   linksOf(leafIndexes: readonly number[], params: readonly Term[]): LinkOf[] | Promise<LinkOf[]>;
+
+  /** The resources that versions (by leafIndex) link to under any parameter, each once. */
+  targetsOf(leafIndexes: readonly number[]): Term[] | Promise<Term[]>;
 
   /** The wrapped key of a compartment, newest state. */
   compartmentKey(compartment: Term): Uint8Array | undefined | Promise<Uint8Array | undefined>;

@@ -155,6 +155,7 @@ export function catalogChangesSuite(title: string, openCatalog: (t: TestContext)
       assert.deepEqual(await history({ type: name('T') }), [5, 2]);
       assert.deepEqual(await history({ resource: name('o') }), []);
       assert.deepEqual(await opened.linksOf([1], []), []);
+      assert.deepEqual(await opened.targetsOf([1, 3]), []);
       assert.equal(await opened.compartmentKey(name('compartment')), undefined);
       assert.deepEqual(Buffer.from((await opened.compartmentKey(name('other')))!), other.wrapped);
       assert.equal(await opened.getState('mine'), undefined);
@@ -204,6 +205,28 @@ export function catalogChangesSuite(title: string, openCatalog: (t: TestContext)
     assert.deepEqual(await leavesOf(catalog, subject), [1]);
     assert.deepEqual(await leavesOf(catalog, subject, 2), []);
     assert.equal((await catalog.current(name('p'), 3))!.versionId, 1);
+  });
+
+  test(`${title}: what was asked by a name before it was erased is not what takes its place`, async (t) => {
+    const { catalog } = await openCatalog(t);
+    await catalog.append([entry(1, [{ id: 'q' }, { id: 'p', terms: ['Ann'] }])]);
+    const named = (id: string) => leavesOf(catalog, { kind: 'resource', names: [name(id)] });
+    const referring = () =>
+      leavesOf(catalog, {
+        kind: 'link-to',
+        params: [name('subject')],
+        target: { kind: 'resource', names: [name('p')] },
+      });
+    assert.deepEqual(await named('p'), [1]);
+    assert.deepEqual(await referring(), []);
+    await catalog.append([erasing(2, erasureOf([1]))]);
+    assert.deepEqual(await named('p'), []);
+    await catalog.append([entry(3, [{ id: 'r' }, { id: 'o', links: [['subject', 'r']] }])]);
+    assert.deepEqual(await named('p'), []);
+    assert.deepEqual(await named('r'), [3]);
+    assert.deepEqual(await referring(), []);
+    await catalog.append([entry(4, [{ id: 'p', terms: ['Bob'] }])]);
+    assert.deepEqual(await named('p'), [5]);
   });
 
   test(`${title}: an erased earlier version leaves the later ones; amending or erasing it again changes nothing`, async (t) => {

@@ -215,8 +215,8 @@ export function catalogSuite(
       ]),
     ]);
     const targets = async (...params: string[]) =>
-      (await catalog.linksOf([0], params.map(name))).map(({ param }) => Buffer.from(param).toString('hex')).sort();
-    const named = (...params: string[]) => params.map((param) => Buffer.from(name(param)).toString('hex')).sort();
+      (await catalog.linksOf([0], params.map(name))).map(({ param }) => hexOf(param)).sort();
+    const named = (...params: string[]) => params.map((param) => hexOf(name(param))).sort();
     assert.deepEqual(await targets(), named('subject', 'performer', 'patient'));
     assert.deepEqual(await targets('performer'), named('performer'));
     assert.deepEqual(await targets('author'), []);
@@ -252,6 +252,12 @@ export function catalogSuite(
     assert.equal((await links([1, 2])).length, 3);
     assert.deepEqual(await links([0, 99]), []);
     assert.deepEqual(await links([]), []);
+    const targets = async (leafIndexes: number[]) => (await catalog.targetsOf(leafIndexes)).map(hexOf).sort();
+    const named = (...ids: string[]) => ids.map((id) => hexOf(name(id))).sort();
+    assert.deepEqual(await targets([1, 2, 3]), named('p', 'd', 'q'));
+    assert.deepEqual(await targets([1]), named('p'));
+    assert.deepEqual(await targets([0, 99]), []);
+    assert.deepEqual(await targets([]), []);
     const current = async (asOf: number, ...ids: string[]) =>
       (await catalog.currentOf(ids.map(name), asOf)).map(({ leafIndex }) => leafIndex).sort();
     for (let twice = 0; twice < 2; twice += 1) {
@@ -371,4 +377,8 @@ function randomPlan(random: (below: number) => number, depth: number): Plan {
     default:
       return random(10) === 0 ? { kind: 'none' } : { kind: 'all' };
   }
+}
+
+function hexOf(term: Term): string {
+  return Buffer.from(term).toString('hex');
 }

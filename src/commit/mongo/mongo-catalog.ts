@@ -151,6 +151,11 @@ export class MongoCatalog implements Catalog {
     );
   }
 
+  async targetsOf(leafIndexes: readonly number[]): Promise<Term[]> {
+    const links = await this.linksOf(leafIndexes, []);
+    return [...new Map(links.map(({ target }) => [nameText(target), target])).values()];
+  }
+
   async compartmentKey(compartment: Term): Promise<Uint8Array | undefined> {
     const found = await guarded(() => this.store.key.findOne({ _id: nameText(compartment) }));
     return found === null ? undefined : bytesOf(found.value);

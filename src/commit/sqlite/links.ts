@@ -9,6 +9,7 @@ import { Recent } from '../../vault/recent.js';
 import type { LinkOf } from '../catalog.js';
 import { Sql } from './compile.js';
 import type { Connection } from './connection.js';
+import { numberList } from './number-list.js';
 
 /** Numbers that one statement asks for at most. */
 const mostAtOnce = 512;
@@ -36,17 +37,34 @@ export class LinkReader {
     });
   }
 
+  /** The resources that versions link to, each once, in order of leafIndex. */
+  targetsOf(leafIndexes: readonly number[]): Term[] {
+    const rids = new Set<number>();
+    for (let at = 0; at < leafIndexes.length; at += mostAtOnce) {
+      const sql = new Sql().add('SELECT group_concat(target) FROM (SELECT DISTINCT target FROM link_of WHERE ');
+      sql.oneOfRows('leafIndex', leafIndexes.slice(at, at + mostAtOnce)).add(')');
+      for (const rid of numberList(this.db.prepare(sql.text).get(sql.parameters)![0])) rids.add(rid);
+    }
+    const targets = [...rids];
+    this.learnNames(targets);
+    return targets.flatMap((rid) => this.names.get(rid) ?? this.nameOf(rid) ?? []);
+  }
+
   /** Forgets names (erasure). */
   forget(): void {
     this.names.clear();
   }
 
   private triples(leafIndexes: readonly number[]): [number, number, number][] {
-    const sql = new Sql().add("SELECT group_concat(leafIndex || ' ' || pid || ' ' || target) FROM link_of WHERE ");
+    const sql = new Sql().add("SELECT group_concat(leafIndex || ',' || pid || ',' || target) FROM link_of WHERE ");
     sql.oneOfRows('leafIndex', leafIndexes);
     const [text] = this.db.prepare(sql.text).get(sql.parameters)!;
     if (typeof text !== 'string') return [];
-    return text.split(',').map((triple) => triple.split(' ').map(Number) as [number, number, number]);
+    const numbers = text.split(',');
+    const triples: [number, number, number][] = [];
+    for (let at = 0; at < numbers.length; at += 3)
+      triples.push([Number(numbers[at]), Number(numbers[at + 1]), Number(numbers[at + 2])]);
+    return triples;
   }
 
   private paramOf(pid: number): Term {

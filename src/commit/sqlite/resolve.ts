@@ -4,9 +4,10 @@
  */
 import type { Term } from '../../base/ids.js';
 import type { Plan } from '../../fhir/search/plan.js';
-import { Sql } from './compile.js';
-import type { Connection, Row } from './connection.js';
+import type { Connection } from './connection.js';
 import type { Estimate, Estimates } from './estimates.js';
+import { numberList } from './number-list.js';
+import type { Numbers } from './numbers.js';
 
 export type Condition =
   | { readonly kind: 'all' }
@@ -39,6 +40,7 @@ const estimatedPairs = 16;
 export interface ResolveServices {
   readonly db: Connection;
   readonly estimates: Estimates;
+  readonly numbers: Numbers;
   readonly leafCount: number;
   /** The current versions that meet `condition`; undefined when they are more than `limit`, or dear to find. */
   find(condition: Condition, limit: number): Found | undefined;
@@ -64,7 +66,7 @@ export function resolve(services: ResolveServices, plan: Plan): Condition {
     case 'not':
       return negation(resolve(services, plan.of));
     case 'resource':
-      return ridsCondition(ridsOf(services.db, plan.names));
+      return ridsCondition(services.numbers.ridsOf(plan.names));
     case 'updated':
       return { kind: 'range', from: leafAt(services, plan.from), until: leafAt(services, plan.until) };
     case 'link-to':
@@ -112,7 +114,7 @@ function ridsCondition(rids: readonly number[]): Condition {
 }
 
 function linkTo(services: ResolveServices, params: readonly Term[], target: Condition): Condition {
-  const pids = pidsOf(services.db, params);
+  const pids = services.numbers.pidsOf(params);
   if (target.kind === 'none' || pids.length === 0) return { kind: 'none' };
   const found = services.find(target, followedAtMost);
   if (found === undefined) return { kind: 'link-to', pids, target };
@@ -130,7 +132,7 @@ function linksEstimate({ estimates, leafCount }: ResolveServices, pids: readonly
 }
 
 function linkedFrom(services: ResolveServices, params: readonly Term[], source: Condition): Condition {
-  const pids = pidsOf(services.db, params);
+  const pids = services.numbers.pidsOf(params);
   if (source.kind === 'none' || pids.length === 0) return { kind: 'none' };
   const found = services.find(source, followedAtMost);
   if (found === undefined) return { kind: 'linked-from', pids, source };
@@ -148,33 +150,6 @@ function leafAt({ db, leafCount }: ResolveServices, time: number): number {
   const bounded = Math.min(Math.max(time, -1), Number.MAX_SAFE_INTEGER);
   const found = db.prepare('SELECT leafFrom FROM entry WHERE time >= ? ORDER BY time, leafFrom LIMIT 1').get([bounded]);
   return found === undefined ? leafCount : (found[0] as number);
-}
-
-/** Names that one statement asks for at most. */
-const mostNames = 128;
-
-function ridsOf(db: Connection, names: readonly Term[]): number[] {
-  const rids: number[] = [];
-  for (let at = 0; at < names.length; at += mostNames) {
-    const sql = new Sql().add('SELECT group_concat(rid) FROM resource WHERE ');
-    sql.oneOf('name', names.slice(at, at + mostNames));
-    rids.push(...numberList(db.prepare(sql.text).get(sql.parameters)![0]));
-  }
-  return rids;
-}
-
-function pidsOf(db: Connection, params: readonly Term[]): number[] {
-  const statement = db.prepare('SELECT pid FROM param WHERE name = ?');
-  return numbers(params.flatMap((name) => statement.get([name]) ?? []).map((pid) => [pid]));
-}
-
-function numbers(rows: readonly Row[]): number[] {
-  return rows.map(([value]) => value as number);
-}
-
-/** Numbers out of what group_concat gives: one string is handed out much faster than a row for each. */
-export function numberList(text: Row[number] | undefined): number[] {
-  return typeof text === 'string' ? text.split(',').map(Number) : [];
 }
 
 function sum(estimates: readonly Estimate[]): Estimate {

@@ -6,7 +6,7 @@
 import { Recent } from '../../vault/recent.js';
 import { SecondTime } from '../../vault/second-time.js';
 import type { VersionRow } from '../catalog.js';
-import type { Connection } from './connection.js';
+import type { Connection, Parameter } from './connection.js';
 import { unpackBody } from './version-body.js';
 
 /** Versions remembered at most, about 2 KB each with their headers. */
@@ -29,19 +29,26 @@ export class RowReader {
     if (unknown.length === 0) return rows as VersionRow[];
     const fetched = new Map<number, VersionRow>();
     for (let at = 0; at < unknown.length; at += mostAtOnce) {
-      for (const row of this.fetch(unknown.slice(at, at + mostAtOnce))) {
-        if (row.isErased !== true) fetched.set(row.leafIndex, this.shared(row));
+      for (const body of this.fetch(unknown.slice(at, at + mostAtOnce))) {
+        const row = this.shared(body);
+        if (row.isErased !== true) fetched.set(row.leafIndex, row);
       }
     }
     return leaves.flatMap((leaf, index) => rows[index] ?? fetched.get(leaf) ?? []);
   }
 
-  /** The row as it is remembered: one object for each version. */
-  shared(row: VersionRow): VersionRow {
+  /** The version in `body` as it is remembered: one object for each version. */
+  shared(body: Buffer): VersionRow {
+    const row = unpackBody(body);
     const known = this.known.get(row.leafIndex);
     if (known !== undefined) return known;
-    if (this.read.isKnown(row.resource)) this.known.set(row.leafIndex, row);
-    return row;
+    if (row.isErased === true || !this.read.isKnown(row.resource)) return row;
+    // In memory of its own: else it would keep the bodies that were read together with it.
+    const own = Buffer.allocUnsafeSlow(body.byteLength);
+    body.copy(own);
+    const kept = unpackBody(own);
+    this.known.set(kept.leafIndex, kept);
+    return kept;
   }
 
   /** Whether it is remembered. */
@@ -53,14 +60,25 @@ export class RowReader {
     this.known.clear();
   }
 
-  private fetch(leaves: readonly number[]): VersionRow[] {
+  private fetch(leaves: readonly number[]): Buffer[] {
     if (leaves.length <= fewRows) {
       const one = this.db.prepare('SELECT body FROM content WHERE leafIndex = ?');
-      return leaves.map((leaf) => unpackBody(one.get([leaf])![0] as Buffer));
+      return leaves.map((leaf) => one.get([leaf])![0] as Buffer);
     }
-    return this.db
-      .prepare('SELECT body FROM content WHERE leafIndex IN (SELECT value FROM json_each(?))')
-      .all([JSON.stringify(leaves)])
-      .map(([body]) => unpackBody(body as Buffer));
+    const from = 'content WHERE leafIndex IN (SELECT value FROM json_each(?))';
+    return bodiesOf(this.db, from, [JSON.stringify(leaves)]);
   }
+}
+
+/**
+ * Many bodies as one byte string, which SQLite hands out in half the time of a row for each.
+ * @param from what follows FROM in a statement that finds rows of `content`; its order does not matter.
+ */
+export function bodiesOf(db: Connection, from: string, parameters: readonly Parameter[]): Buffer[] {
+  // As TEXT they keep their bytes: the database is UTF-8, so that nothing is converted.
+  const all = `SELECT group_concat(length(body)), CAST(group_concat(CAST(body AS TEXT), '') AS BLOB) FROM ${from}`;
+  const [sizes, bytes] = db.prepare(all).get(parameters) as [string | null, Buffer | null];
+  if (sizes === null || bytes === null) return [];
+  let at = 0;
+  return sizes.split(',').map((size) => bytes.subarray(at, (at += Number(size))));
 }

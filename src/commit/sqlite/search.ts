@@ -20,7 +20,9 @@ import {
 } from './compile.js';
 import type { Connection } from './connection.js';
 import { Estimates } from './estimates.js';
-import { numberList, resolve, type Condition, type Found } from './resolve.js';
+import { numberList } from './number-list.js';
+import { Numbers } from './numbers.js';
+import { resolve, type Condition, type Found } from './resolve.js';
 import type { RowReader } from './rows.js';
 import { termKey } from './schema.js';
 
@@ -62,6 +64,7 @@ const mostAnswers = 4;
 
 export class Searcher {
   private readonly estimates: Estimates;
+  private readonly numbers: Numbers;
   private asked = new WeakMap<Plan, Asked>();
 
   /** @param scanLimit candidates that one search may look at. */
@@ -72,12 +75,14 @@ export class Searcher {
     private readonly scanLimit: number,
   ) {
     this.estimates = new Estimates(db);
+    this.numbers = new Numbers(db);
   }
 
   /** To be called when the index of earlier versions changed. */
   forget(): void {
     this.asked = new WeakMap();
     this.estimates.forget();
+    this.numbers.forget();
   }
 
   /** @throws SearchTooCostly */
@@ -119,7 +124,8 @@ export class Searcher {
 
   private prepareNew(plan: Plan, asOf: number, leafCount: number): Prepared | undefined {
     const find = (condition: Condition, limit: number) => this.find(condition, limit, asOf, leafCount);
-    const condition = resolve({ db: this.db, estimates: this.estimates, leafCount, find }, plan);
+    const { db, estimates, numbers } = this;
+    const condition = resolve({ db, estimates, numbers, leafCount, find }, plan);
     return condition.kind === 'none' ? undefined : withBounds(condition, leafCount);
   }
 

@@ -140,9 +140,11 @@ export class SqliteCatalog implements Catalog {
   }
 
   linksOf(leafIndexes: readonly number[], params: readonly Term[]): LinkOf[] | Promise<LinkOf[]> {
-    if (leafIndexes.length === 0) return [];
-    const last = leafIndexes.reduce((most, leafIndex) => Math.max(most, leafIndex));
-    return this.writes.applied(this.seqFor(last + 1), () => this.links.linksOf(leafIndexes, params));
+    return this.writes.applied(this.seqForAll(leafIndexes), () => this.links.linksOf(leafIndexes, params));
+  }
+
+  targetsOf(leafIndexes: readonly number[]): Term[] | Promise<Term[]> {
+    return this.writes.applied(this.seqForAll(leafIndexes), () => this.links.targetsOf(leafIndexes));
   }
 
   compartmentKey(compartment: Term): Uint8Array | undefined {
@@ -239,6 +241,11 @@ export class SqliteCatalog implements Catalog {
   /** An entry after which the tables have all leaves before `until`. */
   private seqFor(until: number): number {
     return until <= this.writes.tablesHead.leafCount ? 0 : this.head().seq;
+  }
+
+  /** An entry after which the tables have all of these leaves. */
+  private seqForAll(leafIndexes: readonly number[]): number {
+    return this.seqFor(leafIndexes.reduce((most, leafIndex) => Math.max(most, leafIndex + 1), 0));
   }
 
   /** What was remembered of earlier versions may not hold any more. */

@@ -3,7 +3,7 @@ import type { Term } from '../../base/ids.js';
 import type { CompartmentKey, Head, HistoryRequest, StateValue, VersionRow } from '../catalog.js';
 import { Sql } from './compile.js';
 import type { Connection, Parameter } from './connection.js';
-import type { RowReader } from './rows.js';
+import { bodiesOf, type RowReader } from './rows.js';
 import { termKey } from './schema.js';
 import { unpackBody } from './version-body.js';
 
@@ -33,11 +33,11 @@ export class Tables {
   currentOf(resources: readonly Term[], asOf: number): VersionRow[] {
     const rows: VersionRow[] = [];
     for (let at = 0; at < resources.length; at += mostNames) {
-      const sql = new Sql().add(`SELECT c.body FROM resource r CROSS JOIN version v ON v.rid = r.rid
+      const sql = new Sql().add(`resource r CROSS JOIN version v ON v.rid = r.rid
          CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE `);
       sql.oneOf('r.name', resources.slice(at, at + mostNames));
       sql.add(' AND v.versionId = (SELECT max(versionId) FROM version n WHERE n.rid = r.rid AND n.seqFrom <= ?)', asOf);
-      for (const row of this.rows(sql.text, sql.parameters)) rows.push(this.known.shared(row));
+      for (const body of bodiesOf(this.db, sql.text, sql.parameters)) rows.push(this.known.shared(body));
     }
     return rows;
   }
@@ -113,7 +113,7 @@ export class Tables {
          CROSS JOIN content c ON c.leafIndex = v.leafIndex WHERE ${condition}`,
       )
       .get(parameters);
-    return row === undefined ? undefined : this.known.shared(unpackBody(row[0] as Buffer));
+    return row === undefined ? undefined : this.known.shared(row[0] as Buffer);
   }
 
   private rows(sql: string, parameters: readonly Parameter[]): VersionRow[] {
