@@ -1,6 +1,6 @@
 /** `_include` and `_revinclude`, also iterated. Spec: https://hl7.org/fhir/R4/search.html#include */
 import type { Term } from '../../base/ids.js';
-import type { Link, VersionRow } from '../../commit/catalog.js';
+import type { VersionRow } from '../../commit/catalog.js';
 import { isInScope, mayRead } from '../access.js';
 import { noteDenied } from '../denials.js';
 import type { Context } from '../request.js';
@@ -9,7 +9,7 @@ import type { Plan } from '../search/plan.js';
 import { tooCostly } from '../search/problems.js';
 import type { SearchQuery } from '../search/query.js';
 import type { FhirServices } from '../services.js';
-import { isWhole, visibleLinks } from './partial-match.js';
+import { isWhole, visibleTargets } from './partial-match.js';
 import { VisibleMatches } from './visible-matches.js';
 import type { MatchQuery } from './visible-rows.js';
 
@@ -59,8 +59,8 @@ export async function included(
     for (const include of includes) {
       if (round > 0 && !include.iterate) continue;
       const sources = fresh.filter((row) => isSource(services, include, row));
-      const links = await visibleLinks(services, context.principal, sources, include.links);
-      const targets = await currentOf(services, links, seen, asOf);
+      const names = await visibleTargets(services, context.principal, sources, include.links);
+      const targets = await currentOf(services, names, seen, asOf);
       const others = elsewhere === undefined ? targets : await notFoundBy(services, context, elsewhere, targets, asOf);
       for (const row of others) await take(row, include);
     }
@@ -81,15 +81,18 @@ export async function included(
   return all;
 }
 
-/** The resources that are linked to and not there yet, each once, in the order of the links. */
+/** The resources among `names` that are not there yet, each once, in their order. */
 async function currentOf(
   { catalog }: FhirServices,
-  links: readonly Link[],
+  names: readonly Term[],
   seen: ReadonlySet<string>,
   asOf: number,
 ): Promise<VersionRow[]> {
   const targets = new Map<string, Term>();
-  for (const { target } of links) if (!seen.has(keyOf(target))) targets.set(keyOf(target), target);
+  for (const name of names) {
+    const key = keyOf(name);
+    if (!seen.has(key)) targets.set(key, name);
+  }
   const rows = new Map<string, VersionRow>();
   for (const row of await catalog.currentOf([...targets.values()], asOf)) rows.set(keyOf(row.resource), row);
   return [...targets.keys()].flatMap((key) => rows.get(key) ?? []);

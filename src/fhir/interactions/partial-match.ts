@@ -79,6 +79,22 @@ export async function visibleLinks(
   });
 }
 
+/** The resources that versions refer to, each once, as far as the principal sees the references. @param params empty: all. */
+export async function visibleTargets(
+  services: PartialServices,
+  principal: Principal,
+  rows: readonly VersionRow[],
+  params: readonly Term[],
+): Promise<readonly Term[]> {
+  const targetsIn = async (some: readonly VersionRow[]) =>
+    (await visibleLinks(services, principal, some, params)).map(({ target }) => target);
+  if (params.length > 0) return targetsIn(rows);
+  const whole = rows.filter((row) => isWhole(services, row)).map(({ leafIndex }) => leafIndex);
+  const targets = await services.catalog.targetsOf(whole);
+  const parts = rows.filter((row) => !isWhole(services, row));
+  return parts.length === 0 ? targets : [...targets, ...(await targetsIn(parts))];
+}
+
 export function isEqual(a: Term, b: Term): boolean {
   return Buffer.compare(a, b) === 0;
 }
