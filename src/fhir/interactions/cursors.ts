@@ -1,8 +1,8 @@
 /** Opaque, tamper-proof positions in searches and histories: sealed, so that links tell nothing of what was asked and cannot be made up. */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fhirError } from '../../base/outcome.js';
 import { randomBytes } from '../../vault/random.js';
+import { nonceBytes, openBytes, sealBytes } from '../../vault/xchacha.js';
 
 /** Shorter positions are not worth the packing. */
 const leastPackedBytes = 1024;
@@ -21,10 +21,8 @@ export class Cursors {
     const plain = Buffer.from(JSON.stringify(position));
     const isLong = plain.byteLength > leastPackedBytes;
     const packed = isLong ? Buffer.concat([deflated, deflateRawSync(plain)]) : plain;
-    const nonce = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', this.key, nonce).setAAD(Buffer.from(path));
-    const sealed = Buffer.concat([cipher.update(packed), cipher.final()]);
-    return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url');
+    const nonce = randomBytes(nonceBytes);
+    return Buffer.concat([nonce, sealBytes(this.key, nonce, Buffer.from(path), packed)]).toString('base64url');
   }
 
   /** @throws FhirError 400 `invalid` when the cursor is not one of ours for this path. */
@@ -33,9 +31,8 @@ export class Cursors {
       const bytes = Buffer.from(cursor, 'base64url');
       // The last letter has bits that say nothing: only our own spelling of the bytes is taken.
       if (bytes.toString('base64url') !== cursor) throw new RangeError('not our spelling');
-      const decipher = createDecipheriv('aes-256-gcm', this.key, bytes.subarray(0, 12), { authTagLength: 16 });
-      decipher.setAAD(Buffer.from(path)).setAuthTag(bytes.subarray(12, 28));
-      const packed = Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
+      const nonce = bytes.subarray(0, nonceBytes);
+      const packed = openBytes(this.key, nonce, Buffer.from(path), bytes.subarray(nonceBytes));
       const plain = packed[0] === deflated[0] ? inflateRawSync(packed.subarray(1)) : packed;
       return JSON.parse(plain.toString('utf8')) as T;
     } catch {
