@@ -29,8 +29,20 @@ const permissionNames: Record<Permission, string> = {
   s: 'search',
 };
 
+/** Answers of `grantOf`, for as long as the principal lives: a page asks for each of its resources. */
+const grants = new WeakMap<Principal, Map<string, Grant>>();
+
 /** What role and scopes together leave open. */
 function grantOf(principal: Principal, resourceType: string, permission: Permission): Grant {
+  let known = grants.get(principal);
+  if (known === undefined) grants.set(principal, (known = new Map()));
+  const key = permission + resourceType;
+  let grant = known.get(key);
+  if (grant === undefined) known.set(key, (grant = evaluatedGrant(principal, resourceType, permission)));
+  return grant;
+}
+
+function evaluatedGrant(principal: Principal, resourceType: string, permission: Permission): Grant {
   const { role, scopes, patient } = principal;
   if (role?.may(permission, resourceType) === false) return nothing;
   const grant = grantFor(scopes, patient, resourceType, permission);

@@ -54,10 +54,11 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   return pieces.done();
 }
 
-/** Text and bytes one after the other, joined once. */
+/** Text and bytes one after the other, written once into one piece of memory. */
 class Pieces {
-  private readonly pieces: Uint8Array[] = [];
+  private readonly pieces: (string | Uint8Array)[] = [];
   private pending = '';
+  private sizeBytes = 0;
 
   text(text: string): void {
     this.pending += text;
@@ -66,15 +67,28 @@ class Pieces {
   bytes(bytes: Uint8Array): void {
     this.flush();
     this.pieces.push(bytes);
+    this.sizeBytes += bytes.byteLength;
   }
 
   done(): Buffer {
     this.flush();
-    return Buffer.concat(this.pieces);
+    const all = Buffer.allocUnsafe(this.sizeBytes);
+    let at = 0;
+    for (const piece of this.pieces) {
+      if (typeof piece === 'string') {
+        at += all.write(piece, at);
+      } else {
+        all.set(piece, at);
+        at += piece.byteLength;
+      }
+    }
+    return all;
   }
 
   private flush(): void {
-    if (this.pending !== '') this.pieces.push(Buffer.from(this.pending));
+    if (this.pending === '') return;
+    this.pieces.push(this.pending);
+    this.sizeBytes += Buffer.byteLength(this.pending);
     this.pending = '';
   }
 }

@@ -21,8 +21,11 @@ export interface VerifiedToken {
 
 /** Tokens of one issuer. */
 export interface TokenSource {
-  /** @throws FhirError 401 when the token is not valid; 503 when the issuer cannot be asked. */
-  verify(token: string): VerifiedToken | Promise<VerifiedToken>;
+  /**
+   * @param digest SHA-256 of the token, base64, where that is at hand.
+   * @throws FhirError 401 when the token is not valid; 503 when the issuer cannot be asked.
+   */
+  verify(token: string, digest?: string): VerifiedToken | Promise<VerifiedToken>;
 }
 
 export interface Issuers {
@@ -61,16 +64,16 @@ export class Authenticator {
   /** @throws FhirError 401 with the challenge that tells what to do. */
   authenticate(credentials: Credentials): Principal | Promise<Principal> {
     const { scheme, token } = tokenIn(credentials.authorization);
-    const verified = this.sourceOf(token).verify(token);
+    const verified = this.verified(token);
     return verified instanceof Promise
       ? verified.then((done) => this.proven(credentials, scheme, token, done))
       : this.proven(credentials, scheme, token, verified);
   }
 
-  private sourceOf(token: string): TokenSource {
+  private verified(token: string): VerifiedToken | Promise<VerifiedToken> {
     const { opaque, byIssuer } = this.options;
     if (!token.includes('.')) {
-      if (opaque !== undefined) return opaque;
+      if (opaque !== undefined) return opaque.verify(token);
       throw badToken('the token is not one of a trusted issuer');
     }
     const digest = hash('sha256', token, 'base64');
@@ -78,7 +81,7 @@ export class Authenticator {
     const source = known ?? byIssuer.get(issuerOf(token));
     if (source === undefined) throw badToken('the token is not one of a trusted issuer');
     if (known === undefined) this.sources.set(digest, source);
-    return source;
+    return source.verify(token, digest);
   }
 
   private proven(
