@@ -8,7 +8,7 @@ import { systemClock } from '../src/base/clock.js';
 import { TokenIssuer } from '../src/smart/token-issuer.js';
 import { during, load, type LoadResult } from './lib/load.js';
 import { ServerProcess, type ProcessorTime } from './lib/process.js';
-import { questions, type Subjects } from './lib/questions.js';
+import { codesOf, questions, type Subjects } from './lib/questions.js';
 import { number, printTable, type Row } from './lib/table.js';
 import { expressYardstick } from './lib/yardstick.js';
 
@@ -61,6 +61,7 @@ async function subjects(): Promise<Subjects> {
   const people = await all(server.origin, 'Patient?_elements=id,name,birthDate&_count=500', 5_000);
   const records = await all(server.origin, '?_elements=id&_count=500', 60_000);
   const observations = await all(server.origin, 'Observation?_elements=id,code&_count=500', 2_000);
+  const conditions = await all(server.origin, 'Condition?_elements=id,code&_count=500', 2_000);
   await server.stop();
   return {
     locations: records.map(({ resourceType, id }) => `${resourceType}/${id}`),
@@ -69,7 +70,8 @@ async function subjects(): Promise<Subjects> {
       family: name?.[0]?.family ?? 'A',
       year: Number(birthDate?.slice(0, 4)),
     })),
-    codes: [...new Set(observations.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))],
+    codes: codesOf(observations),
+    conditionCodes: codesOf(conditions),
   };
 }
 

@@ -11,7 +11,7 @@ import { TokenIssuer } from '../src/smart/token-issuer.js';
 import { anchoringFigures } from './lib/anchored.js';
 import { during, load, type LoadRequest, type LoadResult } from './lib/load.js';
 import { ServerProcess } from './lib/process.js';
-import { questions } from './lib/questions.js';
+import { codesOf, questions } from './lib/questions.js';
 import { number, printTable, type Row } from './lib/table.js';
 import { Written } from './lib/written.js';
 import { expressYardstick, sqliteYardstick } from './lib/yardstick.js';
@@ -133,11 +133,12 @@ rate('create (Observation)', await run(during(seconds, (index) => written.creati
 const asked = questions({
   locations,
   patients: patientIds,
-  people: written.people.map(({ name, birthDate }) => ({
+  people: written.ofType('Patient').map(({ name, birthDate }) => ({
     family: name?.[0].family ?? 'A',
     year: Number(birthDate?.slice(0, 4)),
   })),
-  codes: [...new Set(written.samples.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))],
+  codes: codesOf(written.samples),
+  conditionCodes: codesOf(written.ofType('Condition')),
 });
 for (const [name, next] of Object.entries(asked)) {
   const result = await run(during(seconds, next));

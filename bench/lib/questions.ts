@@ -11,6 +11,17 @@ export interface Subjects {
   readonly people: readonly { readonly family: string; readonly year: number }[];
   /** Codes of Observations, `system|code`. */
   readonly codes: readonly string[];
+  /** Codes of Conditions, `system|code`. */
+  readonly conditionCodes: readonly string[];
+}
+
+/** The codes of some resources, `system|code`, each once. */
+export function codesOf(
+  resources: readonly {
+    readonly code?: { readonly coding: readonly { readonly system: string; readonly code: string }[] };
+  }[],
+): string[] {
+  return [...new Set(resources.map(({ code }) => `${code?.coding[0].system}|${code?.coding[0].code}`))];
 }
 
 /** Steps through a list in an order that no cache likes. */
@@ -24,6 +35,7 @@ export function questions({
   patients,
   people,
   codes,
+  conditionCodes,
 }: Subjects): Record<string, (i: number) => LoadRequest> {
   const get = (path: string): LoadRequest => ({ method: 'GET', path: `/fhir/${path}` });
   return {
@@ -39,6 +51,19 @@ export function questions({
     'search Observation by date range, newest first': (i) =>
       get(`Observation?date=ge20${10 + (i % 10)}-01&date=lt20${10 + (i % 10)}-03&_sort=-_lastUpdated&_count=10`),
     'search Condition by subject:Patient.gender': () => get('Condition?subject:Patient.gender=female&_count=10'),
+    'search Condition by chains that change': (i) => {
+      const { family, year } = pick(people, i);
+      const chains = [
+        `subject:Patient.gender=${i % 2 === 0 ? 'female' : 'male'}&code=${encodeURIComponent(pick(conditionCodes, i))}`,
+        `subject:Patient.birthdate=ge${year}-${month(i)}&subject:Patient.birthdate=lt${year + 1 + (i % 7)}-${month(i)}`,
+        `subject:Patient.family=${encodeURIComponent(family.slice(0, 4))}`,
+      ];
+      return get(`Condition?${chains[i % chains.length]}&_count=10`);
+    },
     '$everything, first 50': (i) => get(`${pick(patients, i)}/$everything?_count=50`),
   };
+}
+
+function month(index: number): string {
+  return String(1 + (index % 12)).padStart(2, '0');
 }

@@ -39,9 +39,9 @@ export class Written {
     this.samples = lines.map((line) => JSON.parse(line) as Resource);
   }
 
-  /** The people that transactions write. */
-  get people(): readonly Resource[] {
-    return this.transactions.flatMap(({ resources }) => resources.filter(({ resourceType }) => resourceType === 'Patient')); // prettier-ignore
+  /** What transactions write of one type. */
+  ofType(type: string): readonly Resource[] {
+    return this.transactions.flatMap(({ resources }) => resources.filter(({ resourceType }) => resourceType === type));
   }
 
   /** The next of the transactions, again and again; and how many resources it writes. */
