@@ -14,6 +14,11 @@ export interface SealedBlock {
   readonly bytes: Uint8Array;
 }
 
+export interface Held {
+  readonly blocks: number;
+  readonly sizeBytes: number;
+}
+
 export interface BlockStore {
   /** Stores all of `blocks` durably (one CAR per call where the engine takes CARs). @throws BlockStoreUnavailable */
   put(blocks: readonly SealedBlock[]): Promise<void>;
@@ -35,11 +40,21 @@ export interface BlockStore {
   /** Every digest held, in no order. */
   list(): AsyncIterable<BlockDigest>;
 
+  /**
+   * Every block held with its bytes, checked, in no order; one that was put twice may come twice, one that is deleted meanwhile not at all. Cheaper than
+   * a `get` of each.
+   * @throws BlockCorrupt, BlockStoreUnavailable
+   */
+  readAll(): AsyncIterable<SealedBlock>;
+
   /** Resolves when a block could be put and read now, soon if at all. @throws BlockStoreUnavailable */
   ping(): Promise<void>;
 
-  /** Bytes on disk, and blocks held. */
-  size(): Promise<{ blocks: number; sizeBytes: number }>;
+  /** Bytes on disk, and blocks held: counted, which may mean that all of them are looked at. */
+  size(): Promise<Held>;
+
+  /** About what the engine keeps, its own book-keeping and replicas among it: cheap, and as old as some minutes. For metrics. */
+  usage(): Promise<Held>;
 
   close(): Promise<void>;
 }

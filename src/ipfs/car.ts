@@ -4,6 +4,7 @@ import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
 import { BlockCorrupt, type BlockStore, type SealedBlock } from './block-store.js';
 import { cidOf, digestOfCid } from './cid.js';
+import { DigestSet } from './digest-set.js';
 
 const batchBytes = 4 * 1024 * 1024;
 
@@ -12,15 +13,30 @@ const batchBytes = 4 * 1024 * 1024;
  * @param roots what the CAR is about; by default nothing.
  * @throws BlockMissing, BlockCorrupt, BlockStoreUnavailable while it is read.
  */
-export async function* exportCar(
+export function exportCar(
   store: BlockStore,
   digests: AsyncIterable<BlockDigest> | Iterable<BlockDigest>,
   roots: readonly BlockDigest[] = [],
 ): AsyncIterable<Uint8Array> {
+  return carOf(blocksOf(store, digests), roots);
+}
+
+async function* blocksOf(store: BlockStore, digests: AsyncIterable<BlockDigest> | Iterable<BlockDigest>) {
+  for await (const digest of digests) yield { digest, bytes: await store.get(digest) };
+}
+
+/** The bytes of a CAR (version 1, raw blocks) with `blocks`, each once. @param roots what the CAR is about; by default nothing. */
+export async function* carOf(
+  blocks: AsyncIterable<SealedBlock>,
+  roots: readonly BlockDigest[] = [],
+): AsyncIterable<Uint8Array> {
   const { writer, out } = CarWriter.create(roots.map(cidOf));
+  const written = new DigestSet();
   const feed = (async () => {
     try {
-      for await (const digest of digests) await writer.put({ cid: cidOf(digest), bytes: await store.get(digest) });
+      for await (const { digest, bytes } of blocks) {
+        if (written.add(digest)) await writer.put({ cid: cidOf(digest), bytes });
+      }
     } finally {
       await writer.close();
     }

@@ -5,16 +5,24 @@
  * `acknowledged` nodes have it on disk; what a node that was away has missed is repaired when it is back (kubo-repair.ts). Reads ask the nodes one
  * after the other, then their peers. Bytes that were read lately are kept in memory, sealed as they are.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { CID } from 'multiformats/cid';
 import { sameBytes, sha256, toHex } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
-import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, type SealedBlock } from './block-store.js';
+import {
+  BlockCorrupt,
+  BlockMissing,
+  BlockStoreUnavailable,
+  type BlockStore,
+  type Held,
+  type SealedBlock,
+} from './block-store.js';
 import { cidOf, cidText, digestOfCid } from './cid.js';
 import { ByteCache } from './kubo-cache.js';
+import { ahead, exportGroup } from './kubo-export.js';
 import { groupOf, isManifest, isSealedBlock, membersOf, type Group, type Member } from './kubo-group.js';
 import { KuboNode } from './kubo-node.js';
-import { KuboRepair, placesOf } from './kubo-repair.js';
+import { KuboRepair } from './kubo-repair.js';
+import { KuboWriter } from './kubo-writer.js';
 
 export interface KuboStoreOptions {
   /** RPC addresses; the first is read from first. */
@@ -29,16 +37,14 @@ export interface KuboStoreOptions {
   readonly repairMs?: number;
 }
 
-interface Waiting {
-  readonly blocks: readonly SealedBlock[];
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** A pinned group, and a node that holds it. */
+interface Place {
+  readonly node: KuboNode;
+  readonly root: CID;
 }
 
-/** More bytes than this go in several CARs. */
-const carBytes = 16 * 1024 * 1024;
-/** CARs on their way at the same time. */
-const mostImports = 2;
+/** How old what nodes said of their size may be. */
+const usageMs = 300_000;
 /** Manifests whose members are remembered. */
 const rememberedManifests = 20_000;
 
@@ -50,24 +56,22 @@ export function openKuboBlockStore(options: KuboStoreOptions): Promise<KuboBlock
 export class KuboBlockStore implements BlockStore {
   readonly nodes: readonly KuboNode[];
   readonly repair: KuboRepair;
+  private readonly writer: KuboWriter;
   private readonly cache: ByteCache;
   private readonly manifests = new Map<string, readonly Member[]>();
-  private readonly waiting: Waiting[] = [];
-  private imports = 0;
+  private usageAt = -Infinity;
+  private lastUsage: Promise<Held> = Promise.resolve({ blocks: 0, sizeBytes: 0 });
 
   constructor(private readonly options: KuboStoreOptions) {
-    const { urls, timeoutMs, replicas, cacheBytes, repairMs = 600_000 } = options;
+    const { urls, timeoutMs, replicas, acknowledged = 1, cacheBytes, repairMs = 600_000 } = options;
     this.nodes = urls.map((url) => new KuboNode({ url, timeoutMs }));
     this.repair = new KuboRepair(this.nodes, replicas, (node, root) => this.groupAt(node, root), repairMs);
+    this.writer = new KuboWriter(this.nodes, this.repair, { replicas, acknowledged });
     this.cache = new ByteCache(cacheBytes);
   }
 
   put(blocks: readonly SealedBlock[]): Promise<void> {
-    if (blocks.length === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ blocks, resolve, reject });
-      void this.drain();
-    });
+    return this.writer.put(blocks);
   }
 
   async get(digest: BlockDigest): Promise<Uint8Array> {
@@ -111,7 +115,11 @@ export class KuboBlockStore implements BlockStore {
     for await (const members of this.groups()) yield* members.map(({ digest }) => digest);
   }
 
-  async size(): Promise<{ blocks: number; sizeBytes: number }> {
+  async *readAll(): AsyncIterable<SealedBlock> {
+    for await (const blocks of ahead(this.roots(), (place) => this.blocksOf(place))) yield* blocks;
+  }
+
+  async size(): Promise<Held> {
     let blocks = 0;
     let sizeBytes = 0;
     for await (const members of this.groups()) {
@@ -121,48 +129,27 @@ export class KuboBlockStore implements BlockStore {
     return { blocks, sizeBytes };
   }
 
+  /** Of the nodes that answer; asked of them at most every five minutes. */
+  async usage(): Promise<Held> {
+    if (performance.now() - this.usageAt > usageMs) {
+      this.usageAt = performance.now();
+      this.lastUsage = this.askUsage();
+    }
+    return this.lastUsage;
+  }
+
   async close(): Promise<void> {
-    while (this.imports > 0 || this.waiting.length > 0) await pause(5);
+    await this.writer.idle();
     await this.repair.close();
   }
 
-  /** What waits goes together into one CAR; two CARs may be on their way. */
-  private async drain(): Promise<void> {
-    if (this.imports >= mostImports || this.waiting.length === 0) return;
-    this.imports += 1;
-    // What comes in this turn of the event loop goes together.
-    await Promise.resolve();
-    const together = this.waiting.splice(0);
-    try {
-      for (const group of groupsOf(together.flatMap(({ blocks }) => blocks))) await this.store(group);
-      for (const { resolve } of together) resolve();
-    } catch (error) {
-      for (const { reject } of together) reject(error);
-    }
-    this.imports -= 1;
-    void this.drain();
-  }
-
-  /** Resolves when enough nodes have the group; the others get it as soon as they can. */
-  private async store(group: Group): Promise<void> {
-    const { replicas, acknowledged = 1 } = this.options;
-    const problems: Error[] = [];
-    let done = 0;
-    const ranked = placesOf(this.nodes, group.root);
-    const put = async (node: KuboNode): Promise<void> => {
-      try {
-        await node.import(group);
-        done += 1;
-      } catch (error) {
-        problems.push(error as Error);
-        this.repair.missing(group.root, node);
-      }
-    };
-    const enough = Math.min(acknowledged, replicas);
-    await firstDone(ranked.slice(0, replicas).map(put), () => done >= enough);
-    // Chosen nodes are away: others take the block until they are back.
-    for (const node of ranked.slice(replicas)) if (done < enough) await put(node);
-    if (done < enough) throw new BlockStoreUnavailable(problems.map(({ message }) => message).join('; '));
+  private async askUsage(): Promise<Held> {
+    const answers = await Promise.allSettled(this.nodes.map((node) => node.usage()));
+    const given = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    // A node that was away is asked again by the next scrape.
+    if (given.length < this.nodes.length) this.usageAt = -Infinity;
+    const sum = (part: keyof Held) => given.reduce((all, held) => all + held[part], 0);
+    return { blocks: sum('blocks'), sizeBytes: sum('sizeBytes') };
   }
 
   private async fetch(digest: BlockDigest): Promise<Uint8Array> {
@@ -201,16 +188,37 @@ export class KuboBlockStore implements BlockStore {
     await node.remove(digests.map(cidOf));
   }
 
-  /** Members of every group that any node holds. */
-  private async *groups(): AsyncIterable<readonly Member[]> {
+  /** Every group that any node holds, once, with a node that holds it. */
+  private async *roots(): AsyncIterable<Place> {
     const seen = new Set<string>();
     for (const node of this.nodes) {
       for await (const root of node.pins()) {
         const text = root.toString();
-        if (seen.has(text)) continue;
+        if (seen.has(text) || (!isManifest(root) && !isSealedBlock(root))) continue;
         seen.add(text);
-        const members = await this.membersAt(node, root);
-        if (members !== undefined) yield members;
+        yield { node, root };
+      }
+    }
+  }
+
+  private async *groups(): AsyncIterable<readonly Member[]> {
+    for await (const { node, root } of this.roots()) {
+      const members = await this.membersAt(node, root);
+      if (members !== undefined) yield members;
+    }
+  }
+
+  /** In one piece where the node has all of it, else from wherever each is; nothing when it was erased since it was listed. */
+  private async blocksOf({ node, root }: Place): Promise<readonly SealedBlock[]> {
+    try {
+      return await exportGroup(node, root);
+    } catch {
+      try {
+        const members = (await this.membersAt(node, root)) ?? [];
+        return await this.blocksAt(node, members);
+      } catch (error) {
+        if (await node.isPinned(root)) throw error;
+        return [];
       }
     }
   }
@@ -242,36 +250,4 @@ export class KuboBlockStore implements BlockStore {
     }
     return blocks;
   }
-}
-
-/** Each block once, in CARs of bounded size. */
-function groupsOf(blocks: readonly SealedBlock[]): Group[] {
-  const groups: SealedBlock[][] = [];
-  const seen = new Set<string>();
-  let size = Infinity;
-  for (const block of blocks) {
-    const key = toHex(block.digest);
-    if (seen.has(key)) continue;
-    seen.add(key);
-    if (size >= carBytes) {
-      groups.push([]);
-      size = 0;
-    }
-    groups.at(-1)!.push(block);
-    size += block.bytes.byteLength;
-  }
-  return groups.map(groupOf);
-}
-
-/** Resolves when all have settled, or as soon as it is enough. */
-function firstDone(tasks: readonly Promise<void>[], isEnough: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
-    let left = tasks.length;
-    for (const task of tasks) {
-      void task.finally(() => {
-        left -= 1;
-        if (left === 0 || isEnough()) resolve();
-      });
-    }
-  });
 }

@@ -5,7 +5,7 @@
  */
 import { create, type KuboRPCClient } from 'kubo-rpc-client';
 import { CID } from 'multiformats/cid';
-import { BlockStoreUnavailable } from './block-store.js';
+import { BlockStoreUnavailable, type Held } from './block-store.js';
 import type { Group } from './kubo-group.js';
 
 export interface KuboNodeOptions {
@@ -83,6 +83,23 @@ export class KuboNode {
     } catch (error) {
       throw this.unavailable('version', error);
     }
+  }
+
+  /** The CAR of everything below `root` that the node has itself, in memory. @throws BlockStoreUnavailable also when it lacks a part. */
+  export(root: CID): Promise<Uint8Array> {
+    return this.asked('dag/export', this.options.timeoutMs, async (signal) => {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of this.client.dag.export(root, { offline: true, signal } as object)) pieces.push(piece);
+      return Buffer.concat(pieces);
+    });
+  }
+
+  /** Objects and bytes of its repository, whoever stored them. @throws BlockStoreUnavailable */
+  usage(): Promise<Held> {
+    return this.asked('repo/stat', this.options.timeoutMs, async (signal) => {
+      const { numObjects, repoSize } = await this.client.repo.stat({ signal });
+      return { blocks: Number(numObjects), sizeBytes: Number(repoSize) };
+    });
   }
 
   /** Roots that are pinned recursively. @throws BlockStoreUnavailable */

@@ -11,7 +11,14 @@ import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
 import { writeAll } from '../base/write-all.js';
-import { BlockCorrupt, BlockMissing, BlockStoreUnavailable, type BlockStore, type SealedBlock } from './block-store.js';
+import {
+  BlockCorrupt,
+  BlockMissing,
+  BlockStoreUnavailable,
+  type BlockStore,
+  type Held,
+  type SealedBlock,
+} from './block-store.js';
 import { BlockTable, type BlockPlace } from './block-table.js';
 import { carHeader } from './car-format.js';
 import { cidBytes, cidText } from './cid.js';
@@ -141,9 +148,23 @@ export class LocalBlockStore implements BlockStore {
     }
   }
 
-  async size(): Promise<{ blocks: number; sizeBytes: number }> {
+  async *readAll(): AsyncIterable<SealedBlock> {
+    for await (const digest of this.list()) {
+      const found = await this.get(digest).catch((error: unknown) => {
+        if (error instanceof BlockMissing) return undefined;
+        throw error;
+      });
+      if (found !== undefined) yield { digest, bytes: found };
+    }
+  }
+
+  async size(): Promise<Held> {
     const sizeBytes = [...this.segments.values()].reduce((sum, segment) => sum + segment.sizeBytes, 0);
     return { blocks: this.table.size, sizeBytes };
+  }
+
+  usage(): Promise<Held> {
+    return this.size();
   }
 
   async close(): Promise<void> {

@@ -23,8 +23,8 @@ const gauges: readonly (readonly [keyof Vitals, string, string])[] = [
   ['leaves', 'mooring_log_leaves', 'Leaves of the anchored log: versions and tombstones'],
   ['anchoredLeaves', 'mooring_anchored_leaves', 'Leaves that the newest head on the chain covers'],
   ['commitQueue', 'mooring_commit_queue', 'Writes that wait for their turn'],
-  ['blocks', 'mooring_blocks', 'Sealed blocks held'],
-  ['blockBytes', 'mooring_block_bytes', 'Bytes of the block store'],
+  ['blocks', 'mooring_blocks', 'Sealed blocks held; on Kubo replicas and manifests too, as of the last five minutes'],
+  ['blockBytes', 'mooring_block_bytes', 'Bytes of the block store, on all its nodes'],
   ['accessRecords', 'mooring_access_records', 'Records of the access log'],
   ['rotationRunning', 'mooring_rotation_running', '1 while keys are rotated'],
 ];

@@ -241,7 +241,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     },
     async vitals() {
       const { seq, leafCount } = catalog.head();
-      const { blocks: held, sizeBytes } = await blocks.size();
+      const { blocks: held, sizeBytes } = await blocks.usage();
       return {
         seq,
         leaves: leafCount,

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, test, type TestContext } from 'node:test';
 import { sha256 } from '../../src/base/bytes.js';
 import type { SealedBlock } from '../../src/ipfs/block-store.js';
@@ -153,3 +155,30 @@ async function arrived(alone: KuboBlockStore, blocks: readonly SealedBlock[]): P
   const has = async () => (await Promise.all(blocks.map(({ digest }) => alone.has(digest)))).every(Boolean);
   for (let tries = 0; tries < 100 && !(await has()); tries += 1) await pause(100);
 }
+
+test('Kubo: what a scrape asks for looks at no pin, and is asked of the node once in five minutes', async (t) => {
+  const asked: string[] = [];
+  const target = new URL(nodes[0]!.url);
+  const spy = createServer((request, response) => {
+    asked.push(request.url!.replace(/^\/api\/v0\/([^?]*).*/, '$1'));
+    const { method, headers, url } = request;
+    request.pipe(
+      forward({ host: target.hostname, port: target.port, method, headers, path: url }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+      }),
+    );
+  });
+  await new Promise<void>((resolve) => spy.listen(0, '127.0.0.1', resolve));
+  t.after(() => spy.close());
+  const store = await openStore(t, [`http://127.0.0.1:${(spy.address() as AddressInfo).port}`]);
+  await store.put([randomBlock(), randomBlock()]);
+  asked.length = 0;
+  const first = await store.usage();
+  assert.ok(first.blocks >= 3, 'two blocks and the manifest that names them');
+  assert.ok(first.sizeBytes > 200);
+  assert.deepEqual(await store.usage(), first);
+  assert.deepEqual(asked, ['repo/stat']);
+  await store.size();
+  assert.ok(asked.includes('pin/ls'), 'the exact count does look at pins');
+});

@@ -60,7 +60,10 @@ export function blockStoreSuite(name: string, openStore: (t: TestContext) => Pro
     await store.put(blocks);
     const again = await reopen();
     for (const { digest, bytes } of blocks) assert.deepEqual(Buffer.from(await again.get(digest)), bytes);
-    assert.equal((await again.size()).blocks, 50);
+    const { blocks: held, sizeBytes } = await again.size();
+    assert.equal(held, 50);
+    const usage = await again.usage();
+    assert.ok(usage.blocks >= 50 && usage.sizeBytes >= sizeBytes, 'what is used is no less than what is held');
   });
 
   test(`${name}: putting the same bytes again changes nothing`, async (t) => {
