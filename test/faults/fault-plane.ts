@@ -8,6 +8,7 @@ import { ChainUnavailable } from '../../src/chain/chain.js';
 import { AccessLogUnavailable } from '../../src/commit/access-log.js';
 import { CatalogUnavailable, type Amendment } from '../../src/commit/catalog.js';
 import { BlockStoreUnavailable } from '../../src/ipfs/block-store.js';
+import { SmartStoreUnavailable } from '../../src/smart/store/smart-store.js';
 import type { PortsBetween } from '../../src/wiring/ports.js';
 
 /** `lost`: nothing happened. `reply lost`: it happened, and the caller does not know. */
@@ -42,7 +43,9 @@ export class FaultPlane {
     keyRing: (real) => this.around(real, 'key ring', ['rotate', 'retire'], (text) => new Error(text)),
     chain: (real) => this.around(real, 'chain', ['send'], (text) => new ChainUnavailable(text)),
     smartStore: (real) =>
-      this.around(real, 'smart', ['put', 'putNew', 'consume', 'remove', 'removeGroup'], (text) => new Error(text)),
+      this.around(real, 'smart', ['put', 'putNew', 'consume', 'remove', 'removeGroup'], (text) => {
+        return new SmartStoreUnavailable(text);
+      }),
   };
 
   /** Starts to write down steps. */
@@ -114,9 +117,10 @@ export class FaultPlane {
   }
 }
 
-/** Numbers and hexadecimal digits of keys differ from run to run: the family counts. */
+/** Of what the authorization server keeps the kind is told. Numbers and hexadecimal digits of keys differ from run to run: the family counts. */
 function nameOf(port: string, method: string, args: readonly unknown[]): string {
   const name = `${port}.${method}`;
+  if (port === 'smart' && method !== 'removeGroup') return `${name}(${String(args[0])})`;
   if (method === 'putState') return `${name}(${familyOf(String(args[0]))})`;
   const state = method === 'amend' ? (args[0] as Amendment).state : undefined;
   return state === undefined ? name : `${name}(${familyOf(state.key)})`;

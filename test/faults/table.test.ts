@@ -9,7 +9,10 @@ import { after, before, describe, it } from 'node:test';
 import { anchoredBatches } from '../../bench/lib/anchored.js';
 import { TestServer } from '../e2e/server.js';
 import { FaultPlane, ways, type Fault } from './fault-plane.js';
-import { eventually, isTransient, prepareWorld, procedures, type Procedure, type Run } from './procedures.js';
+import { freePort } from '../e2e/smart/world.js';
+import { prepareWorld } from './procedures/consents.js';
+import { procedures } from './procedures/index.js';
+import { eventually, isTransient, type Procedure, type Run } from './procedures/procedure.js';
 
 const isAll = process.env.FAULTS === 'all';
 /** `FAULTS_CRASH=only` or `none`: rows with a crash alone, or none of them. */
@@ -25,7 +28,9 @@ const notTaken: string[] = [];
 let rowCount = 0;
 
 async function startServer(): Promise<void> {
-  server = await TestServer.start({ DEFAULT_CONSENT: 'deny', ANCHOR_MAX_AGE_MS: '10' }, plane.between);
+  // The same port after a restart: tokens are for an address.
+  const PORT = String(await freePort());
+  server = await TestServer.start({ PORT, DEFAULT_CONSENT: 'deny', ANCHOR_MAX_AGE_MS: '10' }, plane.between);
   await prepareWorld(server);
 }
 

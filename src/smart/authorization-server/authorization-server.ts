@@ -18,6 +18,7 @@ import type { PatientDirectory } from './patient-directory.js';
 import { createProvider, type ProviderParts } from './provider.js';
 import { registrationWith } from './registration.js';
 import { KeyWatch, signingKeys, type SigningKeys } from './signing-keys.js';
+import { isUnavailable, retryAfterSeconds } from './unavailable.js';
 
 export interface AuthorizationServerParts extends ProviderParts {
   readonly patients: PatientDirectory;
@@ -173,12 +174,15 @@ function sendFile(response: ServerResponse, { contentType, bytes }: WebFile): vo
 
 function fail(error: unknown, response: ServerResponse, reportDefect: (id: string, error: unknown) => void): void {
   const isExpired = error instanceof Error && error.name === 'SessionNotFound';
-  const status = isExpired ? 400 : error instanceof BodyTooLarge ? 413 : 500;
+  const isAway = isUnavailable(error);
+  const status = isExpired ? 400 : error instanceof BodyTooLarge ? 413 : isAway ? 503 : 500;
   if (status === 500) reportDefect('oauth', error);
   if (response.headersSent) {
     response.destroy();
     return;
   }
+  if (isAway) response.setHeader('Retry-After', String(retryAfterSeconds));
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
-  response.end(isExpired ? 'This sign-in is over. Go back to the app and start again.\n' : 'This did not work.\n');
+  if (isExpired) response.end('This sign-in is over. Go back to the app and start again.\n');
+  else response.end(isAway ? 'This does not work just now. Try again in a moment.\n' : 'This did not work.\n');
 }

@@ -1,6 +1,7 @@
 /** oidc-provider's storage on the SealedStore. Contract: its lib/adapters; times there are seconds. */
 import type { Clock } from '../../base/clock.js';
 import type { SealedStore } from '../store/sealed-store.js';
+import { asked } from './unavailable.js';
 
 type Payload = Record<string, unknown> & {
   readonly uid?: string;
@@ -16,7 +17,7 @@ export class UsedTwice extends Error {
   override readonly name = 'UsedTwice';
 }
 
-/** One model of oidc-provider (`Session`, `AccessToken`, `Client`, ...). */
+/** One model of oidc-provider (`Session`, `AccessToken`, `Client`, ...). Throws TemporarilyUnavailable when the store cannot be reached. */
 export class OidcAdapter {
   constructor(
     private readonly kind: string,
@@ -31,16 +32,17 @@ export class OidcAdapter {
       ...(grantable.has(this.kind) && payload.grantId !== undefined ? { group: payload.grantId } : {}),
       ...(this.kind === 'Session' && payload.uid !== undefined ? { alias: payload.uid } : {}),
     };
-    if (this.kind !== 'ReplayDetection') return this.store.put(this.kind, id, payload, placement);
-    if (!(await this.store.putNew(this.kind, id, payload, placement, now))) throw new UsedTwice('it was used before');
+    if (this.kind !== 'ReplayDetection') return asked(() => this.store.put(this.kind, id, payload, placement));
+    const isNew = await asked(() => this.store.putNew(this.kind, id, payload, placement, now));
+    if (!isNew) throw new UsedTwice('it was used before');
   }
 
   async find(id: string): Promise<Payload | undefined> {
-    return withConsumed(await this.store.get<Payload>(this.kind, id));
+    return withConsumed(await asked(() => this.store.get<Payload>(this.kind, id)));
   }
 
   async findByUid(uid: string): Promise<Payload | undefined> {
-    return withConsumed(await this.store.getByAlias<Payload>(this.kind, uid));
+    return withConsumed(await asked(() => this.store.getByAlias<Payload>(this.kind, uid)));
   }
 
   /** Only of the device flow, which is not offered. */
@@ -50,15 +52,16 @@ export class OidcAdapter {
 
   /** Of two requests with the same code one gets here first; the other one fails. */
   async consume(id: string): Promise<void> {
-    if (!(await this.store.consume(this.kind, id, this.clock.now()))) throw new UsedTwice('it was used before');
+    if (!(await asked(() => this.store.consume(this.kind, id, this.clock.now()))))
+      throw new UsedTwice('it was used before');
   }
 
   destroy(id: string): Promise<void> {
-    return this.store.remove(this.kind, id);
+    return asked(() => this.store.remove(this.kind, id));
   }
 
   revokeByGrantId(grantId: string): Promise<void> {
-    return this.store.removeGroup(grantId);
+    return asked(() => this.store.removeGroup(grantId));
   }
 }
 

@@ -23,6 +23,7 @@ import { providerPages } from './pages.js';
 import { checkRegistration, isOwn, mayIntrospect, requestParameters } from './provider-policy.js';
 import { claimsOfToken } from './token-claims.js';
 import { addLaunchToResponse, forbidOldCaches, showScope, showUser } from './token-response.js';
+import { tellUnavailable } from './unavailable.js';
 
 export interface ProviderParts {
   /** `https://fhir.example/oauth` */
@@ -128,6 +129,7 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
   });
   // The addresses in answers are those of the issuer, never what a Host header says: server.ts sets them.
   provider.proxy = true;
+  provider.use(tellUnavailable);
   provider.use((context, next) => auditEndpoint(parts, context, next));
   provider.use((context, next) => addLaunchToResponse(parts, context, next));
   provider.use((context, next) => showUser(baseUrl, context, next));

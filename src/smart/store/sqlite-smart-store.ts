@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Connection, type Row } from '../../commit/sqlite/connection.js';
-import type { Kind, SmartStore, StoredEntry } from './smart-store.js';
+import { SmartStoreUnavailable, type Kind, type SmartStore, type StoredEntry } from './smart-store.js';
 
 const busyMs = 5_000;
 
@@ -104,8 +104,13 @@ class SqliteSmartStore implements SmartStore {
     sql: string,
     parameters: readonly (string | number | Uint8Array | null)[],
   ) {
-    this.sync(durability);
-    return this.connection.prepare(sql).run(parameters).changes;
+    try {
+      this.sync(durability);
+      return this.connection.prepare(sql).run(parameters).changes;
+    } catch (error) {
+      // A disk that is full, read-only or broken, or a process that holds the file for too long.
+      throw new SmartStoreUnavailable(`SQLite: ${(error as Error).message}`);
+    }
   }
 
   /** FULL waits for the disk at each commit, with all that was written before. */

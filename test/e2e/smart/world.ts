@@ -34,6 +34,11 @@ export class SmartWorld {
   static async start(env: NodeJS.ProcessEnv = {}): Promise<SmartWorld> {
     // The same port after a restart: tokens are for an address.
     const server = await TestServer.start({ PORT: String(await freePort()), DEFAULT_CONSENT: 'permit', ...env });
+    return SmartWorld.on(server);
+  }
+
+  /** On a server that runs, whose port stays the same. */
+  static async on(server: TestServer): Promise<SmartWorld> {
     // As `mooring account` and `mooring app` do, beside the running server.
     const keyRing = await openKeyRing(path.join(server.folder, 'keys', 'key-ring.json'));
     const store = await openSealedStore(testConfig(server.folder), keyRing);
@@ -214,7 +219,7 @@ function unescaped(text: string): string {
   return text.replaceAll(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)));
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
