@@ -1,6 +1,9 @@
 /**
  * `npm run soak [-- --seconds N --rate N]` (or SOAK_SECONDS): a server of its own under the same mixed load for half an hour, and what changes meanwhile:
- * memory, handles, and the slowest hundredth of the answers at the beginning and at the end. Ends with status 1 when something grows beyond its bound.
+ * memory, handles, processor time of a request, and the slowest hundredth of the answers at the beginning and at the end. Ends with status 1 when
+ * something grows beyond its bound.
+ *
+ * A bare Express server is asked beside it: where its slowest hundredth became slower too, so much is the machine's.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +16,7 @@ import type { LoadRequest } from './lib/load.js';
 import { ServerProcess } from './lib/process.js';
 import { MixedLoad } from './lib/mixed-load.js';
 import { number, printTable, type Row } from './lib/table.js';
+import { startExpress } from './lib/yardstick.js';
 
 const { values: options } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== 'soak'),
@@ -25,10 +29,17 @@ const seconds = Number(options.seconds);
 const perSecond = Number(options.rate);
 /** The whole is cut into so many parts; the first is not counted: caches fill, code is compiled. */
 const parts = 10;
-const bounds = { p99: 1.2, memory: 1.15, handles: 16 };
+const bounds = { p99: 1.2, memory: 1.15, handles: 16, processor: 1.2 };
+/** A server that cannot keep up gets less, instead of a queue that measures itself. */
+const mostUnderWay = 32;
+const yardstickEveryMs = 100;
 
 interface Part {
   readonly times: number[];
+  /** Of the bare server. */
+  readonly bareTimes: number[];
+  /** Milliseconds of the server's processor time in the part. */
+  processorMs: number;
   /** Resident MiB, and open files, as they were sampled. */
   readonly memory: number[];
   readonly handles: number[];
@@ -58,20 +69,39 @@ async function send({ method, path: target, body }: LoadRequest): Promise<string
 const mixed = new MixedLoad(send);
 await mixed.fill(500);
 
-const collected: Part[] = Array.from({ length: parts }, () => ({ times: [], memory: [], handles: [] }));
+const collected: Part[] = Array.from({ length: parts }, () => ({
+  times: [],
+  bareTimes: [],
+  processorMs: 0,
+  memory: [],
+  handles: [],
+}));
+const yardstick = await startExpress();
 const startedAt = performance.now();
 const partNow = () =>
   collected[Math.min(parts - 1, Math.floor(((performance.now() - startedAt) / 1000 / seconds) * parts))]!;
+let processorSoFar = server.processorMs().all;
 const sampler = setInterval(() => {
-  const { memory, handles } = partNow();
-  memory.push(server.memory().nowMiB);
-  handles.push(readdirSync(`/proc/${server.pid}/fd`).length);
+  const part = partNow();
+  part.memory.push(server.memory().nowMiB);
+  part.handles.push(readdirSync(`/proc/${server.pid}/fd`).length);
+  const all = server.processorMs().all;
+  part.processorMs += all - processorSoFar;
+  processorSoFar = all;
 }, 1_000);
+const asker = setInterval(() => {
+  const { bareTimes } = partNow();
+  const askedAt = performance.now();
+  void fetch(`${yardstick.origin}/json`)
+    .then((answer) => answer.arrayBuffer())
+    .then(() => bareTimes.push(performance.now() - askedAt));
+}, yardstickEveryMs);
 
 const underWay = new Set<Promise<void>>();
 for (let sent = 0; performance.now() - startedAt < seconds * 1000; sent += 1) {
   const dueMs = startedAt + (sent / perSecond) * 1000 - performance.now();
   if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
+  while (underWay.size >= mostUnderWay) await Promise.race(underWay);
   const { times } = partNow();
   const sentAt = performance.now();
   const task = mixed.next(sent).then(() => void times.push(performance.now() - sentAt));
@@ -80,45 +110,54 @@ for (let sent = 0; performance.now() - startedAt < seconds * 1000; sent += 1) {
 }
 await Promise.all(underWay);
 clearInterval(sampler);
+clearInterval(asker);
+yardstick.child.kill();
 await pool.close();
 const status = await server.stop();
 rmSync(dataDir, { recursive: true });
 
 const [begin, end] = [collected[1]!, collected[parts - 1]!];
+const p99 = { begin: at(begin.times, 0.99), end: at(end.times, 0.99) };
+const bare = { begin: at(begin.bareTimes, 0.99), end: at(end.bareTimes, 0.99) };
+const memory = { begin: at(begin.memory, 0.5), end: at(end.memory, 0.5) };
+const handles = { begin: Math.max(...begin.handles), end: Math.max(...end.handles) };
+const processor = { begin: begin.processorMs / begin.times.length, end: end.processorMs / end.times.length };
+const answered = collected.reduce((sum, { times }) => sum + times.length, 0);
 const rows: Row[] = [
-  {
-    name: 'requests',
-    value: number(collected.reduce((sum, { times }) => sum + times.length, 0)),
-    note: mixed.summary(),
-  },
-  compared('p50 of the second tenth, and of the last', at(begin.times, 0.5), at(end.times, 0.5), 'ms'),
-  compared('p99 of the second tenth, and of the last', at(begin.times, 0.99), at(end.times, 0.99), 'ms', bounds.p99),
-  compared(
-    'memory: middle of the second tenth, and of the last',
-    at(begin.memory, 0.5),
-    at(end.memory, 0.5),
-    'MiB',
-    bounds.memory,
-  ),
-  { name: 'open files: second tenth, last', value: `${Math.max(...begin.handles)}, ${Math.max(...end.handles)}` },
+  { name: 'requests', value: number(answered), note: mixed.summary() },
+  { name: 'rate', value: `${number(answered / seconds)}/s`, note: `asked for: ${number(perSecond)}/s` },
+  compared('p50', { begin: at(begin.times, 0.5), end: at(end.times, 0.5) }, 'ms'),
+  compared('p99', p99, 'ms', bounds.p99),
+  compared('p99 of a bare Express server beside it', bare, 'ms'),
+  compared('processor time a request', processor, 'ms', bounds.processor),
+  compared('memory, middle', memory, 'MiB', bounds.memory),
+  { name: 'open files, most', value: `${handles.begin}, ${handles.end}` },
 ];
-printTable(`Soak: ${number(seconds)} s of mixed load, ${number(perSecond)} requests a second`, rows);
+printTable(`Soak: ${number(seconds)} s of mixed load; second tenth and last tenth`, rows);
+const grew = ({ begin: first, end: last }: Change, bound: number) => last > bound * first;
+const machine = Math.max(1, bare.end / bare.begin);
 const problems = [
   ...[...failures].map(([kind, count]) => `${count} answers were ${kind}`),
   ...(status === 0 ? [] : [`the server ended with status ${status}`]),
-  ...(at(end.times, 0.99) > bounds.p99 * at(begin.times, 0.99) ? ['the slowest hundredth became slower'] : []),
-  ...(at(end.memory, 0.5) > bounds.memory * at(begin.memory, 0.5) ? ['memory grew'] : []),
-  ...(Math.max(...end.handles) > Math.max(...begin.handles) + bounds.handles ? ['handles leaked'] : []),
+  ...(grew(p99, bounds.p99 * machine) ? ['the slowest hundredth became slower'] : []),
+  ...(grew(processor, bounds.processor) ? ['a request takes more processor time'] : []),
+  ...(grew(memory, bounds.memory) ? ['memory grew'] : []),
+  ...(handles.end > handles.begin + bounds.handles ? ['handles leaked'] : []),
 ];
 for (const problem of problems) console.log(`FAILED  ${problem}`);
 process.exitCode = problems.length > 0 ? 1 : 0;
+
+interface Change {
+  readonly begin: number;
+  readonly end: number;
+}
 
 function at(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-function compared(name: string, first: number, last: number, unit: string, bound?: number): Row {
+function compared(name: string, { begin: first, end: last }: Change, unit: string, bound?: number): Row {
   const ratio = `${(last / first).toFixed(2)} times${bound === undefined ? '' : `; at most ${bound}`}`;
   return { name, value: `${number(first)}, ${number(last)} ${unit}`, note: ratio };
 }

@@ -3,7 +3,7 @@ import type { LoadRequest } from './load.js';
 
 type Send = (request: LoadRequest) => Promise<string>;
 
-const jsonOf = (text: string) => JSON.parse(text) as { id?: string };
+const jsonOf = (text: string) => JSON.parse(text) as { id?: string; entry?: { response: { location: string } }[] };
 
 /** Shares of a hundred. */
 const shares = { read: 45, search: 25, history: 5, create: 12, update: 6, transaction: 2, consent: 1, metadata: 4 };
@@ -72,21 +72,25 @@ export class MixedLoad {
 
   private async create(index: number): Promise<void> {
     const { id } = jsonOf(await this.post('Observation', observation(pick(this.patients, index), index)));
-    this.observations.push(`Observation/${id}`);
-    if (this.observations.length <= mostKept) return;
-    await this.send({ method: 'DELETE', path: `/fhir/${this.observations.shift()!}` });
+    await this.hold([`Observation/${id}`]);
   }
 
-  private transaction(index: number): Promise<string> {
+  /** As many old ones go as are too many. */
+  private async hold(places: readonly string[]): Promise<void> {
+    this.observations.push(...places);
+    while (this.observations.length > mostKept) {
+      await this.send({ method: 'DELETE', path: `/fhir/${this.observations.shift()!}` });
+    }
+  }
+
+  private async transaction(index: number): Promise<void> {
     const entry = Array.from({ length: 10 }, (_, at) => ({
       resource: observation(pick(this.patients, index + at), index),
       request: { method: 'POST', url: 'Observation' },
     }));
-    return this.send({
-      method: 'POST',
-      path: '/fhir',
-      body: JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry }),
-    });
+    const body = JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry });
+    const answer = jsonOf(await this.send({ method: 'POST', path: '/fhir', body }));
+    await this.hold(answer.entry?.map(({ response }) => response.location.split('/').slice(-4, -2).join('/')) ?? []);
   }
 }
 

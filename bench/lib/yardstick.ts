@@ -1,5 +1,5 @@
 /** What the same machine does, at the same time, without a FHIR server: bare Express and bare SQLite. */
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,18 +10,24 @@ import Database from 'libsql';
 import { during, load, type LoadResult } from './load.js';
 import { freePort, processorMs, type ProcessorTime } from './process.js';
 
-/** GETs of 2 KB of JSON from a bare Express server in a process of its own. */
+/** A bare Express server in a process of its own, with 2 KB of JSON at `/json`. */
+export async function startExpress(): Promise<{ readonly child: ChildProcess; readonly origin: string }> {
+  const port = await freePort();
+  const child = fork(fileURLToPath(import.meta.url), [String(port)]);
+  await new Promise((resolve) => child.once('message', resolve));
+  return { child, origin: `http://127.0.0.1:${port}` };
+}
+
+/** GETs of 2 KB of JSON from a bare Express server. */
 export async function expressYardstick(
   connections: number,
   seconds: number,
 ): Promise<LoadResult & { readonly processorMs: ProcessorTime }> {
-  const port = await freePort();
-  const child = fork(fileURLToPath(import.meta.url), [String(port)]);
-  await new Promise((resolve) => child.once('message', resolve));
+  const { child, origin } = await startExpress();
   try {
     const before = processorMs(child.pid as number);
     const result = await load(
-      `http://127.0.0.1:${port}`,
+      origin,
       undefined,
       connections,
       during(seconds, () => ({ method: 'GET', path: '/json' })),
