@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ConfigError, readConfig } from '../config.js';
 import type { BlockStore } from '../ipfs/block-store.js';
-import { exportCar, importCar } from '../ipfs/car.js';
+import { carOf, importCar } from '../ipfs/car.js';
 import { KuboBlockStore } from '../ipfs/kubo-block-store.js';
 import { openBlocks } from '../wiring/storage.js';
 
@@ -37,7 +37,7 @@ export async function run(args: readonly string[]): Promise<number> {
 async function work(store: BlockStore, action: string, file: string | undefined): Promise<string> {
   if (action === 'import') return `${await importCar(store, createReadStream(file!))} blocks imported`;
   if (action === 'export') {
-    const car = Readable.from(exportCar(store, store.list()));
+    const car = Readable.from(carOf(store.readAll()));
     await pipeline(car, createWriteStream(file!, { flags: 'wx', mode: 0o600, flush: true }));
     return `${(await store.size()).blocks} blocks exported`;
   }

@@ -5,7 +5,8 @@ import { openBlocks, openCatalog } from '../wiring/storage.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
 import { ArchiveBroken } from './transfer/archive.js';
 import { openSmartStore } from '../wiring/smart.js';
-import { compare, copyAccounts, moveAll } from './transfer/copy.js';
+import { copyAccounts } from './transfer/accounts.js';
+import { compare, moveAll } from './transfer/copy.js';
 import { progressTo } from './transfer/progress.js';
 
 const usage = `Usage: mooring migrate [--verify-only]

@@ -1,11 +1,13 @@
 /** `mooring restore FOLDER`: brings a backup back on an empty DATA_DIR. */
 import { readFile } from 'node:fs/promises';
-import { readConfig } from '../config.js';
+import { readConfig, type Config } from '../config.js';
 import { readRing } from '../vault/file-key-ring.js';
 import { ringForm } from '../wiring/ring-form.js';
+import { openSmartStore } from '../wiring/smart.js';
 import { openBlocks, openCatalog, openStorage } from '../wiring/storage.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
-import { ArchiveBroken } from './transfer/archive.js';
+import { accountsName, readAccounts } from './transfer/accounts.js';
+import { ArchiveBroken, type Manifest } from './transfer/archive.js';
 import { parseErasureList } from './transfer/erasure-list.js';
 import { progressTo } from './transfer/progress.js';
 import { restoreFiles, restoreStores } from './transfer/restore-backup.js';
@@ -37,6 +39,7 @@ export function run(args: string[]): Promise<number> {
     const manifest = await restoreFiles(folder, config.dataDir, until);
     const storage = await openStorage(config);
     try {
+      await restoreAccounts(folder, manifest, config);
       const restored = await restoreStores(folder, manifest, storage, {
         until,
         erasures,
@@ -54,14 +57,30 @@ export function run(args: string[]): Promise<number> {
   });
 }
 
-async function requireEmpty(config: ReturnType<typeof readConfig>): Promise<void> {
+async function requireEmpty(config: Config): Promise<void> {
   const catalog = await openCatalog(config.catalog);
   const { seq } = catalog.head();
   await catalog.close();
+  const smart = await openSmartStore(config.smart.store);
+  const kinds = await smart.kinds();
+  await smart.close();
+  if (kinds.length > 0)
+    throw new ArchiveBroken('accounts are there already: a restore needs a new DATA_DIR (or database)');
   if (seq > 0) throw new ArchiveBroken('the catalog is not empty: a restore needs a new DATA_DIR (or database)');
   if (config.blocks.kind !== 'local') return;
   const blocks = await openBlocks(config.blocks);
   const { blocks: held } = await blocks.size();
   await blocks.close();
   if (held > 0) throw new ArchiveBroken('the block store is not empty: a restore needs a new DATA_DIR');
+}
+
+/** Into whichever engine keeps them now. Backups of before had the file of SQLite itself, which restoreFiles has put in its place. */
+async function restoreAccounts(folder: string, manifest: Manifest, config: Config): Promise<void> {
+  if (!manifest.files.some(({ name }) => name === accountsName)) return;
+  const store = await openSmartStore(config.smart.store);
+  try {
+    await readAccounts(folder, store);
+  } finally {
+    await store.close();
+  }
 }

@@ -278,7 +278,7 @@ export interface Catalog {
    */
   sweep(): Promise<void>;
 
-  /** Keys of compartments in the order of their names, after `after`. */
+  /** Keys of compartments, each once, in an order of the store's own: those that follow `after`. */
   compartmentKeys(after: Term | undefined, limit: number): CompartmentKey[] | Promise<CompartmentKey[]>;
 
   /** Small state in the order of its keys, after `after`. */

@@ -3,6 +3,7 @@
  *
  * One rotation at a time. Started by the operator, and by the next start when one was under way.
  */
+import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Amendment, Catalog } from './catalog.js';
 
@@ -23,10 +24,17 @@ export interface RotationState {
 
 export const rotationKey = 'rotation';
 
+/** The rotation that is under way. */
 export async function readRotation(catalog: Pick<Catalog, 'getState'>): Promise<RotationState | undefined> {
-  const stored = await catalog.getState(rotationKey);
-  if (stored === undefined || stored.byteLength === 0) return undefined;
-  return JSON.parse(Buffer.from(stored).toString('utf8')) as RotationState;
+  const text = await rotationMark(catalog);
+  if (text === '') return undefined;
+  const state = JSON.parse(text) as RotationState | { readonly ended: string };
+  return 'ended' in state ? undefined : state;
+}
+
+/** Differs after each step of a rotation, its end included: as long as it is the same, no key has changed. */
+export async function rotationMark(catalog: Pick<Catalog, 'getState'>): Promise<string> {
+  return Buffer.from((await catalog.getState(rotationKey)) ?? []).toString('utf8');
 }
 
 /** One step of a rotation forward, with what it changed. */
@@ -38,5 +46,5 @@ export async function advance(catalog: Catalog, state: RotationState, change: Am
 }
 
 export async function endRotation(catalog: Catalog): Promise<void> {
-  await catalog.putState(rotationKey, new Uint8Array(0));
+  await catalog.putState(rotationKey, Buffer.from(JSON.stringify({ ended: randomUUID() })));
 }

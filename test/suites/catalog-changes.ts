@@ -87,13 +87,17 @@ export function catalogChangesSuite(title: string, openCatalog: (t: TestContext)
     await check(await reopen());
   });
 
-  test(`${title}: the keys of compartments are listed in order and set anew; only a restore adds one`, async (t) => {
+  test(`${title}: the keys of compartments are listed page by page, each once, and set anew; only a restore adds one`, async (t) => {
     const { catalog, reopen } = await openCatalog(t);
-    const names = ['one', 'two', 'three'].map(name).sort((a, b) => Buffer.compare(a, b));
+    const names = ['one', 'two', 'three'].map(name);
     const keys = names.map((compartment) => ({ compartment, wrapped: randomBytes(44) }));
     await catalog.append([{ ...entry(1, [{ id: 'a' }]), newKeys: keys }]);
-    assert.deepEqual((await catalog.compartmentKeys(undefined, 2)).map(plain), keys.slice(0, 2).map(plain));
-    assert.deepEqual((await catalog.compartmentKeys(names[1], 9)).map(plain), keys.slice(2).map(plain));
+    const first = await catalog.compartmentKeys(undefined, 2);
+    const second = await catalog.compartmentKeys(first[1]!.compartment, 9);
+    assert.deepEqual([first.length, second.length], [2, 1]);
+    assert.deepEqual(await catalog.compartmentKeys(second[0]!.compartment, 9), []);
+    const texts = (list: readonly object[]) => list.map((key) => JSON.stringify(plain(key))).sort();
+    assert.deepEqual(texts([...first, ...second]), texts(keys));
     const wrapped = randomBytes(88);
     const stranger = { compartment: name('stranger'), wrapped: randomBytes(44) };
     await catalog.amend({ keys: [{ compartment: names[0]!, wrapped }, stranger] });

@@ -1,17 +1,17 @@
 /** Copies one store into another over the ports: blocks, keys, state, entries. What is there already is passed over, so it can be repeated. */
-import type { BlockDigest } from '../../base/ids.js';
 import type { Catalog, Entry } from '../../commit/catalog.js';
 import type { BlockStore, SealedBlock } from '../../ipfs/block-store.js';
-import type { SmartStore } from '../../smart/store/smart-store.js';
+import { DigestSet } from '../../ipfs/digest-set.js';
 import { ArchiveBroken } from './archive.js';
 
 const blocksAtOnce = 500;
 const bytesAtOnce = 8 * 1024 * 1024;
 const keysAtOnce = 500;
+const statesAtOnce = 16;
 const versionsAtOnce = 1_000;
 
 /** Called now and then. */
-export type OnProgress = (what: 'blocks' | 'entries' | 'verified', done: number, total: number) => void;
+export type OnProgress = (what: string, done: number, total: number) => void;
 
 /** State that is about one process or procedure, not about what is kept. */
 export const passingStates = ['migration', 'health'];
@@ -41,23 +41,31 @@ export async function moveAll(from: Stores, to: Stores, onProgress?: OnProgress)
 /** @returns how many blocks were copied. */
 export async function copyBlocks(from: BlockStore, to: BlockStore, onProgress?: OnProgress): Promise<number> {
   const { blocks: total } = await from.size();
+  const known = new DigestSet();
+  for await (const digest of to.list()) known.add(digest);
   let batch: SealedBlock[] = [];
   let [size, done, copied] = [0, 0, 0];
+  // One batch is on its way while the next is read.
+  let sent: Promise<void> = Promise.resolve();
   const flush = async () => {
-    await to.put(batch);
-    copied += batch.length;
+    const blocks = batch;
     [batch, size] = [[], 0];
+    await sent;
+    copied += blocks.length;
+    sent = to.put(blocks);
+    // Reported by the next to wait for it.
+    sent.catch(() => undefined);
     onProgress?.('blocks', done, total);
   };
-  for await (const digest of from.list()) {
+  for await (const block of from.readAll()) {
     done += 1;
-    if (await to.has(digest)) continue;
-    const bytes = await from.get(digest);
-    batch.push({ digest: Uint8Array.from(digest), bytes });
-    size += bytes.byteLength;
+    if (!known.add(block.digest)) continue;
+    batch.push(block);
+    size += block.bytes.byteLength;
     if (batch.length >= blocksAtOnce || size >= bytesAtOnce) await flush();
   }
   await flush();
+  await sent;
   return copied;
 }
 
@@ -73,7 +81,10 @@ export async function copyKeys(from: Catalog, to: Catalog): Promise<void> {
 export async function copyStates(from: Catalog, to: Catalog): Promise<void> {
   for (let after: string | undefined; ;) {
     const states = await from.states(after, keysAtOnce);
-    for (const { key, value } of states) if (!passingStates.includes(key)) await to.putState(key, value);
+    const kept = states.filter(({ key }) => !passingStates.includes(key));
+    for (let at = 0; at < kept.length; at += statesAtOnce) {
+      await Promise.all(kept.slice(at, at + statesAtOnce).map(({ key, value }) => to.putState(key, value)));
+    }
     if (states.length < keysAtOnce) return;
     after = states.at(-1)!.key;
   }
@@ -101,7 +112,11 @@ export async function appendAll(
   if (group.length > 0) await flush();
 }
 
-/** The first difference between two catalogs, record by record; undefined when there is none. @returns how many versions were compared. */
+/**
+ * The first difference between two catalogs, record by record, and the first block that `blocks` cannot give; undefined when there is none. Every block
+ * is read and has the digest that it is named by.
+ * @returns how many versions were compared.
+ */
 export async function compare(
   from: Catalog,
   to: Catalog,
@@ -112,6 +127,8 @@ export async function compare(
   if (here.seq !== there.seq || here.leafCount !== there.leafCount) {
     return { versions: 0, problem: `the log has ${here.seq} entries, the copy ${there.seq}` };
   }
+  const held = new DigestSet();
+  for await (const { digest } of blocks.readAll()) held.add(digest);
   const copies = to.entries(1, there.seq + 1)[Symbol.asyncIterator]();
   let versions = 0;
   try {
@@ -120,11 +137,9 @@ export async function compare(
       if (value === undefined || plainOf(entry) !== plainOf(value)) {
         return { versions, problem: `entry ${entry.seq} of the copy differs` };
       }
-      const missing = await firstMissing(
-        blocks,
-        entry.versions.flatMap(({ block }) => (block === undefined ? [] : [block])),
-      );
-      if (missing) return { versions, problem: `a block of entry ${entry.seq} is missing in the copy` };
+      if (entry.versions.some(({ block }) => block !== undefined && !held.has(block))) {
+        return { versions, problem: `a block of entry ${entry.seq} is missing in the copy` };
+      }
       versions += entry.versions.length;
       if (versions % 1_000 < entry.versions.length) onProgress?.('verified', versions, here.leafCount);
     }
@@ -133,11 +148,6 @@ export async function compare(
     // Ends the thread that reads the copy.
     await copies.return?.();
   }
-}
-
-async function firstMissing(blocks: BlockStore, digests: readonly BlockDigest[]): Promise<boolean> {
-  const held = await Promise.all(digests.map((digest) => blocks.has(digest)));
-  return held.includes(false);
 }
 
 /** An entry as text that is equal for equal entries, whatever order a store gives terms and links in. */
@@ -162,16 +172,4 @@ function plainOf({ seq, time, versions, erasure }: Entry): string {
   ]);
   const erased = erasure && [hex(erasure.leaf), erasure.leaves, erasure.compartments.map(hex), erasure.blocks.map(hex)];
   return JSON.stringify([seq, time, rows, erased]);
-}
-
-/** Accounts, apps, grants and tokens, sealed as they are: both stores are of the same key ring. @returns how many entries. */
-export async function copyAccounts(from: SmartStore, to: SmartStore): Promise<number> {
-  let copied = 0;
-  for (const kind of await from.kinds()) {
-    for (const entry of await from.list(kind)) {
-      await to.put(kind, entry);
-      copied += 1;
-    }
-  }
-  return copied;
 }

@@ -1,20 +1,22 @@
 /**
  * Writes a backup of what a server keeps, also while it serves: everything up to the entry that is the newest when the log is read.
  *
- * Order: chain, state, log, blocks. So the copy of the chain is never ahead of the log, and every block that the log names is there.
+ * Order: chain, state, log, blocks. So the copy of the chain is never ahead of the log, and every block that the log names is there. Keys and what they
+ * wrapped must be of one time: while keys are rotated it waits, and when a rotation began meanwhile, it begins anew.
  */
 import { access, mkdir, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { GrowingRoot } from '../../anchoring/batch-facts.js';
 import { toHex } from '../../base/bytes.js';
 import type { Catalog, Entry } from '../../commit/catalog.js';
-import { readRotation } from '../../commit/rotation.js';
+import { readRotation, rotationMark } from '../../commit/rotation.js';
 import { Connection } from '../../commit/sqlite/connection.js';
 import { packEntries } from '../../commit/sqlite/packed-entries.js';
 import type { Config } from '../../config.js';
 import type { BlockStore } from '../../ipfs/block-store.js';
-import { BlockMissing } from '../../ipfs/block-store.js';
 import { carHeader, sectionHead } from '../../ipfs/car-format.js';
+import { DigestSet } from '../../ipfs/digest-set.js';
 import {
   ArchiveBroken,
   FileWriter,
@@ -24,6 +26,8 @@ import {
   type ArchivedFile,
   type Manifest,
 } from './archive.js';
+import { openSmartStore } from '../../wiring/smart.js';
+import { writeAccounts } from './accounts.js';
 import { passingStates, type OnProgress } from './copy.js';
 
 export interface BackupParts {
@@ -37,16 +41,55 @@ export interface BackupParts {
 const fileBytes = 256 * 1024 * 1024;
 const leavesAtOnce = 10_000;
 const pageSize = 500;
+/** How often it looks whether a rotation has ended. */
+const lookMs = 1_000;
 
-/** @param folder that does not exist yet, or is empty. @throws ArchiveBroken in words for the operator. */
-export async function makeBackup(parts: BackupParts, folder: string): Promise<Manifest> {
+/**
+ * @param folder that does not exist yet, or is empty.
+ * @param waitMs how long it waits for rotations of keys in all.
+ * @throws ArchiveBroken in words for the operator.
+ */
+export async function makeBackup(parts: BackupParts, folder: string, waitMs = 600_000): Promise<Manifest> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if ((await readdir(folder)).length > 0) throw new ArchiveBroken(`${folder} is not empty`);
+  const until = performance.now() + waitMs;
+  for (;;) {
+    const mark = await keysAtRest(parts, until);
+    const manifest = await writeParts(parts, folder);
+    if (mark === (await keysAtRest(parts, until))) {
+      await writeReadme(folder);
+      await writeManifest(folder, manifest);
+      return manifest;
+    }
+    for (const name of await readdir(folder)) await rm(path.join(folder, name), { recursive: true });
+  }
+}
+
+/** Resolves when no keys are rotated. @returns the mark of the rotation before. @throws ArchiveBroken when that is not so in time. */
+async function keysAtRest({ openCatalog, onProgress }: BackupParts, until: number): Promise<string> {
+  for (;;) {
+    const catalog = await openCatalog();
+    try {
+      const state = await readRotation(catalog);
+      if (state === undefined) return await rotationMark(catalog);
+      onProgress?.(`rotation of ${state.key}`, state.done, state.total);
+      if (performance.now() > until) {
+        throw new ArchiveBroken(`the rotation of ${state.key} is still under way: make the backup when it has ended`);
+      }
+    } finally {
+      await catalog.close();
+    }
+    await pause(lookMs);
+  }
+}
+
+/** Everything but the manifest itself. */
+async function writeParts(parts: BackupParts, folder: string): Promise<Manifest> {
+  const { config, onProgress } = parts;
   const files: ArchivedFile[] = [];
-  files.push(...(await copyTree(path.join(parts.config.dataDir, 'chain'), folder, 'files/chain')));
+  files.push(...(await copyTree(path.join(config.dataDir, 'chain'), folder, 'files/chain')));
   const early = await parts.openCatalog();
   try {
-    await refuseRotation(early);
     files.push(await writeStates(early, folder));
   } finally {
     await early.close();
@@ -56,28 +99,16 @@ export async function makeBackup(parts: BackupParts, folder: string): Promise<Ma
   try {
     const { seq, leafCount } = catalog.head();
     files.push(await writeKeys(catalog, folder));
-    files.push(...(await writeLog(catalog, folder, seq, parts.onProgress)));
-    const car = await writeBlocks(blocks, folder, parts.onProgress);
+    files.push(...(await writeLog(catalog, folder, seq, onProgress)));
+    const car = await writeBlocks(blocks, folder, onProgress);
     files.push(...car.files);
-    files.push(...(await copyTree(path.join(parts.config.dataDir, 'access'), folder, 'files/access')));
-    files.push(...(await copySmart(parts.config, folder)));
-    await refuseRotation(catalog);
+    files.push(...(await copyTree(path.join(config.dataDir, 'access'), folder, 'files/access')));
+    files.push(...(await writeSmart(config, folder)));
     const root = await rootOf(catalog, leafCount);
-    const created = new Date().toISOString();
-    const manifest: Manifest = { format, created, seq, leafCount, root, blocks: car.blocks, files };
-    await writeReadme(folder);
-    await writeManifest(folder, manifest);
-    return manifest;
+    return { format, created: new Date().toISOString(), seq, leafCount, root, blocks: car.blocks, files };
   } finally {
     await Promise.all([catalog.close(), blocks.close()]);
   }
-}
-
-/** Keys and what they wrapped would be from before and after. */
-async function refuseRotation(catalog: Catalog): Promise<void> {
-  const state = await readRotation(catalog);
-  if (state !== undefined)
-    throw new ArchiveBroken(`the rotation of ${state.key} is under way: make the backup when it has ended`);
 }
 
 /** RFC 6962 root over the first `leafCount` leaves, hexadecimal. */
@@ -145,17 +176,10 @@ async function writeBlocks(store: BlockStore, folder: string, onProgress?: OnPro
   const series = new Series(folder, 'blocks', 'car', carHeader);
   const { blocks: total } = await store.size();
   let blocks = 0;
-  for await (const digest of store.list()) {
-    const own = Uint8Array.from(digest);
-    let bytes: Uint8Array;
-    try {
-      bytes = await store.get(own);
-    } catch (error) {
-      // Erased meanwhile.
-      if (error instanceof BlockMissing) continue;
-      throw error;
-    }
-    await series.write(sectionHead({ digest: own, bytes }), bytes);
+  const written = new DigestSet();
+  for await (const block of store.readAll()) {
+    if (!written.add(block.digest)) continue;
+    await series.write(sectionHead(block), block.bytes);
     blocks += 1;
     if (blocks % 1_000 === 0) onProgress?.('blocks', blocks, total);
   }
@@ -226,25 +250,33 @@ async function copyOne(source: string, folder: string, name: string): Promise<Ar
   return file.close();
 }
 
-/** Accounts and apps: one consistent copy, made by SQLite itself. */
-async function copySmart({ smart }: Config, folder: string): Promise<ArchivedFile[]> {
-  const source = smart.store.kind === 'sqlite' ? smart.store.file : undefined;
-  if (
-    source === undefined ||
-    !(await access(source).then(
-      () => true,
-      () => false,
-    ))
-  )
-    return [];
+/** Accounts and apps. Of SQLite one consistent copy, which it makes itself; of MongoDB each kind as it is when it is read. */
+async function writeSmart({ smart }: Config, folder: string): Promise<ArchivedFile[]> {
+  if (smart.store.kind !== 'sqlite') return [await writeAccountsOf(smart.store, folder)];
+  const isThere = await access(smart.store.file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return [];
   const aside = path.join(folder, 'smart.tmp');
-  const connection = new Connection(source, 5_000);
+  await mkdir(aside, { mode: 0o700 });
+  const file = path.join(aside, 'copy.sqlite');
+  const connection = new Connection(smart.store.file, 5_000);
   try {
-    connection.prepare('VACUUM INTO ?').run([aside]);
+    connection.prepare('VACUUM INTO ?').run([file]);
   } finally {
     connection.close();
   }
-  const file = await copyOne(aside, folder, `files/${path.basename(path.dirname(source))}/${path.basename(source)}`);
-  await rm(aside);
-  return file === undefined ? [] : [file];
+  const written = await writeAccountsOf({ kind: 'sqlite', file }, folder);
+  await rm(aside, { recursive: true });
+  return [written];
+}
+
+async function writeAccountsOf(config: Config['smart']['store'], folder: string): Promise<ArchivedFile> {
+  const store = await openSmartStore(config);
+  try {
+    return await writeAccounts(store, folder);
+  } finally {
+    await store.close();
+  }
 }

@@ -26,10 +26,15 @@ export async function amend(
       }
       waiting = lost;
     }
-    for (const { compartment, wrapped } of keys) {
-      const _id = nameText(compartment);
-      const update = { $set: { value: new Binary(wrapped) }, $setOnInsert: { s: 0 } };
-      await store.key.updateOne({ _id }, update, { upsert: addsKeys ?? false });
+    if (keys.length > 0) {
+      const updates = keys.map(({ compartment, wrapped }) => ({
+        updateOne: {
+          filter: { _id: nameText(compartment) },
+          update: { $set: { value: new Binary(wrapped) }, $setOnInsert: { s: 0 } },
+          upsert: addsKeys ?? false,
+        },
+      }));
+      await store.key.bulkWrite(updates, { ordered: false });
     }
     if (state !== undefined) await putState(store, state.key, state.value);
   });

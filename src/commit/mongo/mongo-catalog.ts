@@ -197,13 +197,10 @@ export class MongoCatalog implements Catalog {
   }
 
   async compartmentKeys(after: Term | undefined, limit: number): Promise<CompartmentKey[]> {
-    // Names are compared as text, which has another order than the bytes: all of them, once, in the order of bytes.
-    const all = await guarded(() => this.store.key.find({}).toArray());
-    return all
-      .map(({ _id, value }) => ({ compartment: nameBytes(_id), wrapped: bytesOf(value) }))
-      .filter(({ compartment }) => after === undefined || Buffer.compare(compartment, after) > 0)
-      .sort((a, b) => Buffer.compare(a.compartment, b.compartment))
-      .slice(0, limit);
+    // The order of the names as text, which is not that of their bytes.
+    const filter = after === undefined ? {} : { _id: { $gt: nameText(after) } };
+    const found = await guarded(() => this.store.key.find(filter).sort({ _id: 1 }).limit(limit).toArray());
+    return found.map(({ _id, value }) => ({ compartment: nameBytes(_id), wrapped: bytesOf(value) }));
   }
 
   async states(after: string | undefined, limit: number): Promise<StateValue[]> {

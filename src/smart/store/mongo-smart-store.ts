@@ -46,6 +46,8 @@ interface UsedDocument {
 
 const duplicateKey = 11_000;
 const ascending = 1;
+/** When it was used up is not known: milliseconds since 1970, more than a second. */
+const longAgo = 1_000;
 const usedIndexes: readonly IndexDescription[] = [
   { key: { group: ascending }, name: 'group' },
   { key: { expires: ascending }, name: 'expires' },
@@ -170,7 +172,14 @@ class MongoSmartStore implements SmartStore {
   }
 
   list(kind: Kind): Promise<StoredEntry[]> {
-    return guarded(async () => (await this.entries.find({ kind }).sort({ _id: 1 }).toArray()).map(entryOf));
+    return guarded(async () => {
+      const found = await this.entries.find({ kind }).sort({ _id: 1 }).toArray();
+      const unused = found.filter(({ consumed }) => consumed === undefined).map(({ _id }) => _id);
+      const marks = unused.length === 0 ? [] : await this.used.find({ _id: { $in: unused } }).toArray();
+      // Used up by a server that died before the entry said so, and when.
+      const used = new Set(marks.map(({ _id }) => _id));
+      return found.map((document) => entryOf(used.has(document._id) ? { ...document, consumed: longAgo } : document));
+    });
   }
 
   kinds(): Promise<Kind[]> {
