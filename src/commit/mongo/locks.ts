@@ -5,9 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { insertNew } from '../../base/mongo.js';
 import { CatalogUnavailable } from '../catalog.js';
 import type { Locks } from '../locks.js';
-import { guarded, isDuplicate, type MongoStore } from './store.js';
+import { guarded, type MongoStore } from './store.js';
 
 export interface LockDocument {
   /** `name/term`, the term with 12 digits. */
@@ -110,12 +111,8 @@ export class MongoLocks implements Locks {
       if (newest !== undefined && newest.until + skewMs > this.now() && newest.until !== 0) return undefined;
       const term = newest === undefined ? 1 : Number(newest._id.slice(-12)) + 1;
       const _id = `${name}/${String(term).padStart(12, '0')}`;
-      try {
-        await lock.insertOne({ _id, name, holder: this.holder, until: this.now() + leaseMs });
-      } catch (error) {
-        if (isDuplicate(error)) return undefined;
-        throw error;
-      }
+      const isTaken = await insertNew(lock, { _id, name, holder: this.holder, until: this.now() + leaseMs });
+      if (!isTaken) return undefined;
       // The newest but one stays, so that a look that began before finds no empty place.
       const old = terms.filter((one) => one._id !== newest?._id).map((one) => one._id);
       if (old.length > 0) await lock.deleteMany({ _id: { $in: old } });

@@ -5,11 +5,13 @@
  * document is not applied yet, because nobody appends before what is there is applied.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Binary } from 'mongodb';
+import { insertNew } from '../../base/mongo.js';
 import { AppendConflict, CatalogUnavailable, type Entry, type Head } from '../catalog.js';
 import { packEntries, unpackEntries } from '../sqlite/packed-entries.js';
 import { bytesOf, seqText, type LogDocument } from './documents.js';
-import { guarded, insertMissing, isDuplicate, type MongoStore } from './store.js';
+import { guarded, insertMissing, type MongoStore } from './store.js';
 
 /** A document holds at most 16 MiB. */
 const partBytes = 8 * 1024 * 1024;
@@ -105,19 +107,17 @@ export class MongoLog {
     const until = performance.now() + retryMs;
     for (;;) {
       try {
-        await guarded(() => this.store.log.insertOne(document));
-        return;
+        if (await guarded(() => insertNew(this.store.log, document))) return;
+        break;
       } catch (error) {
-        if (isDuplicate(error)) {
-          const there = await guarded(() => this.store.log.findOne({ _id: document._id }, { projection: { by: 1 } }));
-          if (there?.by === document.by) return;
-          if (document.parts) await this.store.part.deleteMany({ _id: { $in: partIds(document.by, document.parts) } });
-          throw new AppendConflict(`entry ${Number(document._id)} was appended by another server`);
-        }
         if (!(error instanceof CatalogUnavailable) || performance.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await pause(200);
       }
     }
+    const there = await guarded(() => this.store.log.findOne({ _id: document._id }, { projection: { by: 1 } }));
+    if (there?.by === document.by) return;
+    if (document.parts) await this.store.part.deleteMany({ _id: { $in: partIds(document.by, document.parts) } });
+    throw new AppendConflict(`entry ${Number(document._id)} was appended by another server`);
   }
 
   private async putParts(by: string, bytes: Buffer, parts: number): Promise<void> {

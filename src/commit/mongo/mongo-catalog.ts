@@ -7,6 +7,7 @@
  * A search of which one query takes longer than 15 seconds, or that follows links over more than `scanLimit` candidates, is too costly.
  */
 import type { Term } from '../../base/ids.js';
+import { isDuplicate, type MongoOptions } from '../../base/mongo.js';
 import type { Plan } from '../../fhir/search/plan.js';
 import type {
   Amendment,
@@ -31,7 +32,7 @@ import { exportEntries } from './exporter.js';
 import { LogFollower } from './log-follower.js';
 import { MongoLocks } from './locks.js';
 import { MongoSearcher, rowFields } from './search.js';
-import { guarded, isDuplicate, openMongoStore, type MongoOptions, type MongoStore } from './store.js';
+import { guarded, openMongoStore, type MongoStore } from './store.js';
 
 export interface MongoCatalogOptions extends MongoOptions {
   readonly scanLimit?: number;

@@ -1,13 +1,20 @@
-/** The connection to a MongoDB (or a server that speaks its wire protocol), its collections and indexes. */
+/** The collections of the catalog on MongoDB, and their indexes. */
 import {
-  MongoClient,
   MongoBulkWriteError,
-  MongoNetworkError,
   MongoServerError,
   type Collection,
   type Db,
   type IndexDescription,
+  type MongoClient,
 } from 'mongodb';
+import {
+  connectMongo,
+  declareIndexes,
+  duplicateKey,
+  isDuplicate,
+  isMongoError,
+  type MongoOptions,
+} from '../../base/mongo.js';
 import { CatalogUnavailable, SearchTooCostly } from '../catalog.js';
 import type { LockDocument } from './locks.js';
 import type {
@@ -31,55 +38,7 @@ export interface MongoStore {
   readonly lock: Collection<LockDocument>;
 }
 
-export interface MongoOptions {
-  /** `mongodb://...` or `mongodb+srv://...`; may name the database. */
-  readonly url: string;
-  /** Where the URL names none; default `mooring`. */
-  readonly database?: string;
-  /** Bound on finding a server, and on one answer; default 5,000. */
-  readonly timeoutMs?: number;
-}
-
-const duplicateKey = 11_000;
 const timeExceeded = 50;
-
-/** Connects, and declares the indexes. @throws CatalogUnavailable */
-export async function openMongoStore({ url, database, timeoutMs = 5_000 }: MongoOptions): Promise<MongoStore> {
-  const client = new MongoClient(url, {
-    serverSelectionTimeoutMS: timeoutMs,
-    connectTimeoutMS: timeoutMs,
-    socketTimeoutMS: Math.max(timeoutMs, 60_000),
-    maxPoolSize: 32,
-    // What is read here decides what is written: always the primary, and only what a majority has.
-    readPreference: 'primary',
-    readConcern: { level: 'majority' },
-    writeConcern: { w: 'majority', journal: true },
-    promoteBuffers: true,
-  });
-  try {
-    return await guarded(async () => {
-      await client.connect();
-      const named = client.db();
-      const db = client.db(database ?? (named.databaseName === 'test' ? 'mooring' : named.databaseName));
-      const store: MongoStore = {
-        client,
-        db,
-        log: db.collection('log'),
-        part: db.collection('part'),
-        version: db.collection('version'),
-        key: db.collection('key'),
-        state: db.collection('state'),
-        erasure: db.collection('erasure'),
-        lock: db.collection('lock'),
-      };
-      await patiently(() => declareIndexes(store));
-      return store;
-    });
-  } catch (error) {
-    await client.close().catch(() => undefined);
-    throw error;
-  }
-}
 
 /** Beside `_id`: what searches, histories and the anchorer ask by. Each ends in `l`, so that answers come in order. */
 const indexes: readonly IndexDescription[] = [
@@ -91,27 +50,25 @@ const indexes: readonly IndexDescription[] = [
   { key: { m: 1 }, name: 'updated' },
 ];
 
-/** Several servers that start together declare the same indexes; some engines drop the connection of the second. Declaring again is harmless. */
-async function patiently(declare: () => Promise<void>, attempts = 5): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await declare();
-    } catch (error) {
-      if (!(error instanceof MongoNetworkError) || attempt === attempts) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200 * attempt));
-    }
-  }
-}
-
-async function declareIndexes({ db, version }: MongoStore): Promise<void> {
-  const collections = await db.listCollections({ name: version.collectionName }, { nameOnly: true }).toArray();
-  const known = collections.length === 0 ? [] : await version.indexes();
-  const missing = indexes.filter(({ name }) => !known.some((index) => index.name === name));
-  if (missing.length > 0) await version.createIndexes([...missing]);
-}
-
-export function isDuplicate(error: unknown): boolean {
-  return error instanceof MongoServerError && error.code === duplicateKey;
+/** Connects, and declares the indexes. @throws CatalogUnavailable */
+export function openMongoStore(options: MongoOptions): Promise<MongoStore> {
+  return guarded(() =>
+    connectMongo(options, { maxPoolSize: 32, answerTimeoutMs: 60_000 }, async (client, db) => {
+      const store: MongoStore = {
+        client,
+        db,
+        log: db.collection('log'),
+        part: db.collection('part'),
+        version: db.collection('version'),
+        key: db.collection('key'),
+        state: db.collection('state'),
+        erasure: db.collection('erasure'),
+        lock: db.collection('lock'),
+      };
+      await declareIndexes(db, store.version, indexes);
+      return store;
+    }),
+  );
 }
 
 /** What the driver throws, as the port says it. */
@@ -121,9 +78,7 @@ export async function guarded<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof CatalogUnavailable || error instanceof SearchTooCostly || isDuplicate(error)) throw error;
     if (error instanceof MongoServerError && error.code === timeExceeded) throw new SearchTooCostly(0);
-    if (error instanceof Error && (error.name.startsWith('Mongo') || 'errorLabels' in error)) {
-      throw new CatalogUnavailable(`MongoDB: ${error.message}`);
-    }
+    if (isMongoError(error)) throw new CatalogUnavailable(`MongoDB: ${error.message}`);
     throw error;
   }
 }

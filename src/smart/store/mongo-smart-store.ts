@@ -4,24 +4,16 @@
  * One document an entry; `_id` is kind and name, so that of two servers that add one wins. What is used up gets a document of its own under the same
  * `_id`: of two that use it, one inserts. Nothing needs a transaction or an atomic update: inserting a key twice fails everywhere. Reads are of the primary and of what a majority has: what one server revoked, no other takes for valid.
  */
+import { Binary, type Collection, type Filter, type IndexDescription, type MongoClient } from 'mongodb';
 import {
-  Binary,
-  MongoClient,
-  MongoServerError,
-  type Collection,
-  type Db,
-  type Filter,
-  type IndexDescription,
-} from 'mongodb';
+  connectMongo,
+  declareIndexes,
+  insertNew,
+  isDuplicate,
+  isMongoError,
+  type MongoOptions,
+} from '../../base/mongo.js';
 import { SmartStoreUnavailable, type Kind, type SmartStore, type StoredEntry } from './smart-store.js';
-
-export interface MongoSmartStoreOptions {
-  readonly url: string;
-  /** Where the URL names none; default `mooring`. */
-  readonly database?: string;
-  /** Bound on finding a server, and on one answer; default 5,000. */
-  readonly timeoutMs?: number;
-}
 
 interface EntryDocument {
   /** `kind/key` */
@@ -44,7 +36,6 @@ interface UsedDocument {
   readonly expires?: number;
 }
 
-const duplicateKey = 11_000;
 const ascending = 1;
 /** When it was used up is not known: milliseconds since 1970, more than a second. */
 const longAgo = 1_000;
@@ -59,57 +50,16 @@ const indexes: readonly IndexDescription[] = [
 ];
 
 /** Connects, and declares the indexes. @throws SmartStoreUnavailable */
-export async function openMongoSmartStore({
-  url,
-  database,
-  timeoutMs = 5_000,
-}: MongoSmartStoreOptions): Promise<SmartStore> {
-  const client = new MongoClient(url, {
-    serverSelectionTimeoutMS: timeoutMs,
-    connectTimeoutMS: timeoutMs,
-    socketTimeoutMS: timeoutMs,
-    maxPoolSize: 16,
-    readPreference: 'primary',
-    readConcern: { level: 'majority' },
-    writeConcern: { w: 'majority', journal: true },
-    promoteBuffers: true,
-  });
-  try {
-    return await guarded(async () => {
-      await client.connect();
-      const named = client.db();
-      const db = client.db(database ?? (named.databaseName === 'test' ? 'mooring' : named.databaseName));
+export function openMongoSmartStore(options: MongoOptions): Promise<SmartStore> {
+  return guarded(() =>
+    connectMongo(options, { maxPoolSize: 16 }, async (client, db) => {
       const entries = db.collection<EntryDocument>('smart');
       const used = db.collection<UsedDocument>('smartUsed');
       await declareIndexes(db, entries, indexes);
       await declareIndexes(db, used, usedIndexes);
       return new MongoSmartStore(client, entries, used);
-    });
-  } catch (error) {
-    await client.close().catch(() => undefined);
-    throw error;
-  }
-}
-
-/** Servers that start together declare the same ones; some engines drop the connection of the second. Declaring again is harmless. */
-async function declareIndexes<T extends { readonly _id: string }>(
-  db: Db,
-  collection: Collection<T>,
-  wanted: readonly IndexDescription[],
-  attempts = 5,
-): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const collections = await db.listCollections({ name: collection.collectionName }, { nameOnly: true }).toArray();
-      const known = collections.length === 0 ? [] : await collection.indexes();
-      const missing = wanted.filter(({ name }) => !known.some((index) => index.name === name));
-      if (missing.length > 0) await collection.createIndexes(missing);
-      return;
-    } catch (error) {
-      if (attempt === attempts) throw error;
-      await new Promise((resolve) => setTimeout(resolve, (100 + 300 * Math.random()) * attempt));
-    }
-  }
+    }),
+  );
 }
 
 class MongoSmartStore implements SmartStore {
@@ -135,10 +85,10 @@ class MongoSmartStore implements SmartStore {
   async putNew(kind: Kind, entry: StoredEntry, now: number): Promise<boolean> {
     const document = documentOf(kind, entry);
     return guarded(async () => {
-      if (await inserts(this.entries, document)) return true;
+      if (await insertNew(this.entries, document)) return true;
       // What has expired makes room; whoever removes it first, one insert wins.
       await this.entries.deleteOne({ _id: document._id, expires: { $lte: now } });
-      return inserts(this.entries, document);
+      return insertNew(this.entries, document);
     });
   }
 
@@ -156,7 +106,7 @@ class MongoSmartStore implements SmartStore {
       if (found === null || found.consumed !== undefined) return false;
       const { _id, group, expires } = found;
       const mark = { _id, ...(group === undefined ? {} : { group }), ...(expires === undefined ? {} : { expires }) };
-      if (!(await inserts(this.used, mark))) return false;
+      if (!(await insertNew(this.used, mark))) return false;
       // A crash here leaves it used up all the same: the next one finds the mark.
       await this.entries.updateOne({ _id }, { $set: { consumed: now } });
       return true;
@@ -210,17 +160,6 @@ class MongoSmartStore implements SmartStore {
   }
 }
 
-/** @returns false when one of this `_id` is there. */
-async function inserts<T extends { readonly _id: string }>(collection: Collection<T>, document: T): Promise<boolean> {
-  try {
-    await collection.insertOne(document as Parameters<typeof collection.insertOne>[0]);
-    return true;
-  } catch (error) {
-    if (isDuplicate(error)) return false;
-    throw error;
-  }
-}
-
 function idOf(kind: Kind, key: string): string {
   return `${kind}/${key}`;
 }
@@ -249,17 +188,12 @@ function entryOf({ _id, kind, sealed, expires, group, alias, consumed }: EntryDo
   };
 }
 
-function isDuplicate(error: unknown): boolean {
-  return error instanceof MongoServerError && error.code === duplicateKey;
-}
-
 /** What the driver throws, as the port says it. */
 async function guarded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Error && (error.name.startsWith('Mongo') || 'errorLabels' in error))
-      throw new SmartStoreUnavailable(`MongoDB: ${error.message}`);
+    if (isMongoError(error)) throw new SmartStoreUnavailable(`MongoDB: ${error.message}`);
     throw error;
   }
 }
