@@ -14,7 +14,7 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
-import { keepNumberText } from '../../base/json.js';
+import { keepNumberText } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 
 /** A value of an argument; names of enumerations are texts. Objects are resources that a mutation writes. */

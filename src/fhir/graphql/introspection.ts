@@ -3,7 +3,8 @@ import type { SelectionSetNode } from 'graphql';
 import { invalid, type Field } from './document.js';
 import { Output, type Leaf } from './output.js';
 import { tooCostly, type Run } from './run.js';
-import { schemaOf, type Schema } from './schema.js';
+import { schemaOf } from './schema.js';
+import type { Schema } from './schema-types.js';
 
 type Meta = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 /** An object of the answer while it is made: fields that several places fill (`@flatten`) come together here. */
-import { keepNumberText } from '../../base/json.js';
+import { keepNumberText } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 
 /** `single`: a list only when there are several; `singleton`: never a list. */

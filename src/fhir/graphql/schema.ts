@@ -7,53 +7,20 @@
 import { GraphQLObjectType, GraphQLSchema, introspectionFromSchema, specifiedScalarTypes } from 'graphql';
 import { Shapes, type Property, type Shape } from '../validation/shapes.js';
 import type { FhirServices } from '../services.js';
+import {
+  argument,
+  demanded,
+  field,
+  listOf,
+  named,
+  plainType,
+  type InputValue,
+  type Schema,
+  type SchemaField,
+  type SchemaType,
+  type TypeRef,
+} from './schema-types.js';
 import { typeNameOf } from './type-names.js';
-
-export interface TypeRef {
-  readonly kind: string;
-  readonly name: string | null;
-  readonly ofType: TypeRef | null;
-}
-
-interface InputValue {
-  readonly name: string;
-  readonly description: string | null;
-  readonly type: TypeRef;
-  readonly defaultValue: null;
-  readonly isDeprecated: false;
-  readonly deprecationReason: null;
-}
-
-export interface SchemaField {
-  readonly name: string;
-  readonly description: string | null;
-  readonly args: readonly InputValue[];
-  readonly type: TypeRef;
-  readonly isDeprecated: false;
-  readonly deprecationReason: null;
-}
-
-/** `__Type` of the specification; fields are made when they are asked for. */
-export interface SchemaType extends TypeRef {
-  readonly description: string | null;
-  readonly specifiedByURL: null;
-  readonly fields: readonly SchemaField[] | null;
-  readonly inputFields: null;
-  readonly interfaces: readonly TypeRef[] | null;
-  readonly enumValues: null;
-  readonly possibleTypes: readonly TypeRef[] | null;
-}
-
-export interface Schema {
-  readonly description: string;
-  readonly types: readonly SchemaType[];
-  readonly queryType: TypeRef;
-  readonly mutationType: TypeRef;
-  readonly subscriptionType: null;
-  readonly directives: readonly object[];
-  /** A type by its name. */
-  readonly byName: ReadonlyMap<string, SchemaType>;
-}
 
 /** @param pause awaited now and then while the definitions are gone through. */
 export async function schemaOf(
@@ -107,47 +74,6 @@ export async function schemaOf(
     subscriptionType: null,
     directives: [...directives, ...flatteningDirectives],
     byName,
-  };
-}
-
-function named(kind: string, name: string): TypeRef {
-  return { kind, name, ofType: null };
-}
-
-function listOf(ofType: TypeRef): TypeRef {
-  return { kind: 'LIST', name: null, ofType };
-}
-
-function demanded(ofType: TypeRef): TypeRef {
-  return { kind: 'NON_NULL', name: null, ofType };
-}
-
-function argument(name: string, type: TypeRef): InputValue {
-  return { name, description: null, type, defaultValue: null, isDeprecated: false, deprecationReason: null };
-}
-
-function field(name: string, type: TypeRef, args: readonly InputValue[] = []): SchemaField {
-  return { name, description: null, args, type, isDeprecated: false, deprecationReason: null };
-}
-
-function plainType(
-  kind: 'OBJECT' | 'INTERFACE' | 'SCALAR',
-  name: string,
-  fields: readonly SchemaField[] | (() => readonly SchemaField[]) | null,
-  description: string | null = null,
-  interfaces: readonly TypeRef[] = [],
-): SchemaType {
-  return {
-    ...named(kind, name),
-    description,
-    specifiedByURL: null,
-    get fields() {
-      return typeof fields === 'function' ? fields() : fields;
-    },
-    inputFields: null,
-    interfaces: kind === 'SCALAR' ? null : interfaces,
-    enumValues: null,
-    possibleTypes: null,
   };
 }
 

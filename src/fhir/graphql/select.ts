@@ -4,7 +4,7 @@
  * Spec: https://hl7.org/fhir/R4/graphql.html#fields, #list, #flattening
  */
 import type { SelectionSetNode } from 'graphql';
-import { numberText } from '../../base/json.js';
+import { numberText } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 import { compileFhirPath, FhirPathError } from '../fhirpath/fhirpath.js';
 import { shapesOf } from '../format/xml-shapes.js';
