@@ -3,12 +3,11 @@
  *
  * Works on the snapshot that `facts` reads; pauses so that other requests are served meanwhile.
  */
-import { fhirError, type Issue } from '../../base/outcome.js';
+import type { Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Draft } from '../../commit/draft.js';
 import type { Principal, RecordAttributes } from '../../consent/gate.js';
-import { recordAccess } from '../access-record.js';
-import { mayRead, requireScope, requireWriteScope } from '../access.js';
+import { requireScope, requireWriteScope } from '../access.js';
 import { rewriteLinks } from '../bundle/references.js';
 import type { SearchParameter } from '../definitions/types.js';
 import { checkParameter } from '../search/parameters.js';
@@ -23,13 +22,13 @@ import { patientsWithin } from './compartments.js';
 import { requireConsentAuthor } from './consent-authors.js';
 import { contentOf } from './content.js';
 import { concernedPatients } from '../search/compartment.js';
-import type { Plan } from '../search/plan.js';
+import { deletion } from './deletion.js';
 import type { Facts } from './facts.js';
 import { Integrity } from './integrity.js';
 import { Links } from './links.js';
 import type { WriteOperation } from './operation.js';
 import { Problems, seenFrom } from './problems.js';
-import { referringPlan, seesReference } from './referring.js';
+import { refuseByConsent } from './refusal.js';
 import { requireWhole, targetsOf, type Target, type TargetServices } from './targets.js';
 
 export type PrepareServices = TargetServices & Pick<FhirServices, 'validator' | 'receiptOf' | 'consents'>;
@@ -162,8 +161,7 @@ async function prepareTarget(
     if (dangling.length > 0) problems.add(422, dangling);
   }
   if (!mayCollect || !(await mayCorrect(services, context.principal, before))) {
-    await recordRefusal(services, context, operation, attributes);
-    throw notPermitted(operation);
+    await refuseByConsent(services, context, operation, attributes);
   }
   const indexed = {
     terms: attributes.elementLabels === undefined ? terms : services.extractor.extract(resource).terms,
@@ -232,88 +230,11 @@ async function mayCorrect(
   return before === undefined || permits(services, principal, 'correct', before);
 }
 
-/** Resolves when the record of a write that consent refuses is durable. */
-function recordRefusal(
-  services: PrepareServices,
-  context: Context,
-  { interaction }: WriteOperation,
-  { resourceType, id, patients }: RecordAttributes,
-): Promise<void> {
-  return recordAccess(services, context, {
-    interaction,
-    outcome: 'deny',
-    entities: [`${resourceType}/${id}`],
-    patients,
-  });
-}
-
-function notPermitted({ place, requestPlace }: WriteOperation) {
-  return fhirError(403, 'forbidden', 'Consent does not permit this write.', requestPlace ?? place);
-}
-
 const permissionFor: Record<'create' | 'update' | 'delete', Permission> = { create: 'c', update: 'u', delete: 'd' };
 
 function requireFor(principal: Principal, { kind, resourceType, operation }: Target): void {
   const permission = permissionFor[kind as 'create' | 'update' | 'delete'];
   requireScope(principal, resourceType, permission, operation.requestPlace);
-}
-
-/** References that the principal may not see count no more than if they were not there: else a refusal would tell of them. */
-async function isReferredTo(
-  services: PrepareServices,
-  facts: Facts,
-  { principal }: Context,
-  plan: Plan,
-  integrity: Integrity,
-  name: string,
-): Promise<boolean> {
-  for (let limit = integrity.deletedCount + 1; ; limit *= 10) {
-    const referring = await facts.matches(`${limit} refer to ${name}`, plan, limit);
-    for (const row of referring) {
-      if (integrity.isDeleted(services.opened.header(row))) continue;
-      if (!(await mayRead(services, principal, 's', row))) continue;
-      if (await seesReference(services, principal, row, plan)) return true;
-    }
-    if (referring.length < limit) return false;
-  }
-}
-
-async function deletion(
-  services: PrepareServices,
-  facts: Facts,
-  context: Context,
-  { operation, resourceType, id, current }: Target,
-  integrity: Integrity,
-): Promise<Draft> {
-  if (current === undefined) throw new Error('a deletion has a current version');
-  const { attributes, level } = services.opened.header(current);
-  if (!(await permits(services, context.principal, 'correct', attributes))) {
-    await recordRefusal(services, context, operation, attributes);
-    throw notPermitted(operation);
-  }
-  if (resourceType === 'Consent') {
-    const place = operation.requestPlace ?? operation.place;
-    requireConsentAuthor(services, context.principal, attributes.patients, attributes, undefined, place);
-  }
-  if (services.config.integrityOnDelete) {
-    const plan = referringPlan(services.search, resourceType, current);
-    if (await isReferredTo(services, facts, context, plan, integrity, `${resourceType}/${id}`)) {
-      const diagnostics = `${resourceType}/${id} cannot be deleted: other resources refer to it.`;
-      throw fhirError(409, 'conflict', diagnostics, operation.requestPlace);
-    }
-  }
-  return {
-    resourceType,
-    id,
-    versionId: current.versionId + 1,
-    isDeleted: true,
-    render: () => new Uint8Array(0),
-    terms: new Uint8Array(0),
-    links: [],
-    patients: attributes.patients,
-    attributes,
-    level,
-  };
 }
 
 /** `resource` with the security labels that its stored form has. */
