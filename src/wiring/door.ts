@@ -24,7 +24,7 @@ import type { SearchContext } from '../fhir/search/context.js';
 import type { SearchParameters } from '../fhir/search/parameters.js';
 import { searchGraceMs } from '../fhir/search/steady.js';
 import { searchTerminology } from '../fhir/search/terminology.js';
-import type { FhirConfig, FhirServices } from '../fhir/services.js';
+import type { FhirServices } from '../fhir/services.js';
 import type { Vitals } from '../serving/metrics.js';
 import { rolesOf } from '../smart/roles.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
@@ -32,6 +32,7 @@ import { startAnchoring } from './anchoring.js';
 import { startAccessHeads } from './access-head.js';
 import { startConsent } from './consent.js';
 import { definitionsAfterCommit } from './definitions.js';
+import { fhirConfig } from './fhir-config.js';
 import { InForce } from './in-force.js';
 import { Indexing } from './indexing.js';
 import type { Draft } from '../commit/draft.js';
@@ -276,26 +277,6 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
         () => consent.close(),
         () => smart.close(),
       ]),
-  };
-}
-
-function fhirConfig({ fhir, consent, organization, publicUrl }: Config, baseUrl: string): FhirConfig {
-  return {
-    baseUrl,
-    isBehindProxy: publicUrl !== undefined,
-    maxBodyBytes: fhir.maxBodyBytes,
-    updateCreate: fhir.updateCreate,
-    conditionalDelete: 'multiple',
-    integrityOnWrite: fhir.referentialIntegrity,
-    consentAuthors: consent.authors,
-    reviewer: consent.breakGlass.reviewer ?? organization,
-    integrityOfActors: consent.actors === 'stored',
-    integrityOnDelete: fhir.referentialIntegrity,
-    unknownProfile: fhir.unknownProfile,
-    defaultCount: 50,
-    maxCount: 1_000,
-    allowedOrigins: fhir.allowedOrigins,
-    organization,
   };
 }
 
