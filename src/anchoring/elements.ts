@@ -4,7 +4,7 @@
  * `Patient.name[0].given[1]` -> `"Ann"`. Two resources have the same list exactly when they are the same JSON value; the order of members does not
  * matter, the text of decimals does (`1.0` is not `1.00`). Byte layout: docs/poi.md, "Elements".
  */
-import { EXACT, numberText } from '../base/json.js';
+import { EXACT, numberText } from '../base/exact-numbers.js';
 
 /** One primitive (or empty object, or empty array) of a resource. */
 export interface Element {

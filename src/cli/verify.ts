@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { JsonError, parseJson } from '../base/json.js';
+import { parseJson } from '../base/json.js';
+import { JsonError } from '../base/json-parser.js';
 import type { Hex } from '../chain/chain.js';
 import { ConfigError, readConfig } from '../config.js';
 import { verifySdJwtFile } from './verify-sd-jwt.js';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { EXACT, JsonError, numberText, parseJson, parseJsonInSlices, stringifyJson } from '../../src/base/json.js';
+import { EXACT, numberText } from '../../src/base/exact-numbers.js';
+import { parseJson, parseJsonInSlices, stringifyJson } from '../../src/base/json.js';
+import { JsonError } from '../../src/base/json-parser.js';
 
 const corpus = new URL('../../../../shared/corpus/', import.meta.url);
 

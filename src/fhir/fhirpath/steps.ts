@@ -1,5 +1,5 @@
 /** From an item to its children under one element, over plain JSON. */
-import { EXACT } from '../../base/json.js';
+import { EXACT } from '../../base/exact-numbers.js';
 import type { Shape } from './code.js';
 import { Decimal } from './decimal.js';
 import type { ElementInfo, TypeInfo, Variant } from './model.js';

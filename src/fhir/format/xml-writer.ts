@@ -3,7 +3,7 @@
  *
  * Spec: https://hl7.org/fhir/R4/xml.html. Elements stand in the order of their definition; decimals are written with their exact text.
  */
-import { numberText } from '../../base/json.js';
+import { numberText } from '../../base/exact-numbers.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import { shapesOf } from './xml-shapes.js';

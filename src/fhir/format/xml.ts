@@ -5,7 +5,7 @@
  * is ever expanded but XML's own five.
  */
 import { SaxesParser, type SaxesAttributeNS, type SaxesTagNS } from 'saxes';
-import { EXACT, keepNumberText } from '../../base/json.js';
+import { EXACT, keepNumberText } from '../../base/exact-numbers.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import type { Property, Shape, Shapes } from '../validation/shapes.js';

@@ -1,6 +1,6 @@
 /** JSON Patch. Spec: RFC 6902, RFC 6901; https://hl7.org/fhir/R4/http.html#patch */
 import { isDeepStrictEqual } from 'node:util';
-import { EXACT, keepNumberText, numberText } from '../../base/json.js';
+import { EXACT, keepNumberText, numberText } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 
 type Node = Record<string, unknown> | unknown[];

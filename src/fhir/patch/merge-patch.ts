@@ -3,7 +3,7 @@
  *
  * FHIR does not name it; fhirpy and other clients send it.
  */
-import { numberText } from '../../base/json.js';
+import { numberText } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import { structuredCopy } from './json-patch.js';

@@ -1,5 +1,5 @@
 /** The value that a part of a FHIRPath Patch carries: `value[x]`, a resource, or nested parts for backbone elements. */
-import { EXACT } from '../../base/json.js';
+import { EXACT } from '../../base/exact-numbers.js';
 import type { ElementFacts, Elements } from './elements.js';
 import { structuredCopy } from './json-patch.js';
 import type { Part } from './patch-parts.js';

@@ -1,5 +1,5 @@
 /** Changes to FHIR JSON that keep a primitive, its `_` sibling and its exact number text together. */
-import { EXACT, keepNumberText } from '../../base/json.js';
+import { EXACT, keepNumberText } from '../../base/exact-numbers.js';
 
 /** A value to put into a tree; without `value` and `sibling` it means nothing. */
 export interface Valued {

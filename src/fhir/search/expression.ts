@@ -8,7 +8,7 @@
 import type { FhirModel, TypeInfo } from '../fhirpath/model.js';
 import { compileFhirPath } from '../fhirpath/fhirpath.js';
 import { targetTypeOf } from './reference-text.js';
-import { EXACT } from '../../base/json.js';
+import { EXACT } from '../../base/exact-numbers.js';
 
 /** A value that an expression selects: its JSON and its FHIR type name. */
 export interface Selected {

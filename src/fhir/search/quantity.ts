@@ -3,7 +3,7 @@
  *
  * A Quantity is indexed as a bare number, by its unit (code and text), and, with a UCUM code, as a number of the canonical unit.
  */
-import { EXACT } from '../../base/json.js';
+import { EXACT } from '../../base/exact-numbers.js';
 import { fhirError } from '../../base/outcome.js';
 import { termText, type TermSource } from './blind.js';
 import { and, exactly, nothing, upTo, type Bounds } from './bounds.js';

@@ -3,7 +3,7 @@
  *
  * Spec: https://hl7.org/fhir/R4/datatypes.html#primitive. Every expression here runs in linear time.
  */
-import { EXACT } from '../../base/json.js';
+import { EXACT } from '../../base/exact-numbers.js';
 
 /**
  * Checks one primitive value.

@@ -1,5 +1,6 @@
 /** Validates the text of a resource, JSON or XML: what cannot be read is one fatal issue, everything else goes to the validator. */
-import { JsonError, parseJson } from '../../base/json.js';
+import { parseJson } from '../../base/json.js';
+import { JsonError } from '../../base/json-parser.js';
 import type { Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
