@@ -7,6 +7,8 @@ import { ConfigError, readConfig, type Config } from '../config.js';
 import { Accounts } from '../smart/accounts/accounts.js';
 import { longestPassword, shortestPassword } from '../smart/accounts/passwords.js';
 import { isRole, roles } from '../smart/roles.js';
+import { patientsOf } from '../smart/security-events.js';
+import { tellServers } from '../smart/told-events.js';
 import { openConfiguredRing } from '../wiring/ring-form.js';
 import { openSealedStore } from '../wiring/smart.js';
 
@@ -47,11 +49,11 @@ export async function run(args: string[]): Promise<number> {
       console.error(usage);
       return values.help ? 0 : 2;
     }
-    return await withAccounts(readConfig(process.env), async (accounts) => {
+    return await withAccounts(readConfig(process.env), async (accounts, told) => {
       if (command === 'list') return list(accounts);
       if (name === undefined) return refuse(['the name of the account is missing']);
-      if (command === 'add') return add(accounts, name, values);
-      return change(accounts, command, name, values['password-file']);
+      if (command === 'add') return add(accounts, told, name, values);
+      return change(accounts, told, command, name, values['password-file']);
     });
   } catch (error) {
     if (error instanceof ConfigError || (error instanceof TypeError && 'code' in error)) return refuse([error.message]);
@@ -70,7 +72,7 @@ interface AddOptions {
   readonly 'password-file'?: string;
 }
 
-async function add(accounts: Accounts, name: string, values: AddOptions): Promise<number> {
+async function add(accounts: Accounts, told: Tell, name: string, values: AddOptions): Promise<number> {
   const { user = '', member = [], role = [], patient = [] } = values;
   const isClinician = /^Practitioner(Role)?\//.test(user);
   const purpose = values.purpose ?? (isClinician ? 'TREAT' : 'PATRQT');
@@ -97,20 +99,29 @@ async function add(accounts: Accounts, name: string, values: AddOptions): Promis
     purpose,
   };
   if (!(await accounts.add(account, password))) return refuse([`there is an account "${name}" already`]);
+  await told('add', name, user);
   console.error(`Account "${name}" is ready.`);
   if (made) process.stdout.write(`${password}\n`);
   return 0;
 }
 
-async function change(accounts: Accounts, command: string, name: string, file: string | undefined): Promise<number> {
+async function change(
+  accounts: Accounts,
+  told: Tell,
+  command: string,
+  name: string,
+  file: string | undefined,
+): Promise<number> {
   if (!['password', 'lock', 'unlock', 'remove'].includes(command)) return refuse([`"${command}" is no command`]);
   const { password, made } = command === 'password' ? passwordFrom(file) : { password: '', made: false };
   if (command === 'password' && passwordProblems(password).length > 0) return refuse(passwordProblems(password));
+  const user = (await accounts.list()).find((one) => one.name.toLowerCase() === name.toLowerCase())?.fhirUser;
   const isKnown =
     command === 'remove'
       ? await accounts.remove(name)
       : await accounts.change(name, command === 'password' ? { password } : { isLocked: command === 'lock' });
   if (!isKnown) return refuse([`there is no account "${name}"`]);
+  await told(command, name, user);
   console.error(`Account "${name}": ${command} done.`);
   if (made) process.stdout.write(`${password}\n`);
   return 0;
@@ -137,11 +148,24 @@ function passwordProblems(password: string): string[] {
     : [`the password has ${password.length} characters; expected ${shortestPassword} to ${longestPassword}`];
 }
 
-async function withAccounts(config: Config, work: (accounts: Accounts) => Promise<number>): Promise<number> {
+/** Has it written down who was given what: an AuditEvent of the server. */
+type Tell = (command: string, name: string, user?: string) => Promise<void>;
+
+async function withAccounts(
+  config: Config,
+  work: (accounts: Accounts, told: Tell) => Promise<number>,
+): Promise<number> {
   const keyRing = await openConfiguredRing(config);
   const store = await openSealedStore(config, keyRing);
   try {
-    return await work(new Accounts(store, systemClock));
+    return await work(new Accounts(store, systemClock), (command, name, user) =>
+      tellServers(store, systemClock, {
+        kind: 'account',
+        query: `account ${command}&name=${encodeURIComponent(name)}`,
+        entities: user === undefined ? [] : [user],
+        patients: patientsOf(user),
+      }),
+    );
   } finally {
     await store.close();
   }

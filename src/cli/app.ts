@@ -7,6 +7,7 @@ import { ConfigError, readConfig, type Config } from '../config.js';
 import { operatorClient, type AppRegistration } from '../smart/authorization-server/operator-client.js';
 import { rotateSigningKeys } from '../smart/authorization-server/signing-keys.js';
 import type { SealedStore } from '../smart/store/sealed-store.js';
+import { tellServers } from '../smart/told-events.js';
 import { openConfiguredRing } from '../wiring/ring-form.js';
 import { openSealedStore } from '../wiring/smart.js';
 
@@ -96,6 +97,7 @@ async function perform(
       return token(store, hours);
     case 'rotate-keys': {
       const [signing] = await rotateSigningKeys(store, systemClock);
+      await tell(store, 'rotate-keys');
       process.stdout.write(`id tokens are signed by ${signing}\n`);
       return 0;
     }
@@ -109,6 +111,7 @@ async function add(store: SealedStore, registration: AppRegistration): Promise<n
   if (problems.length > 0) return refuse(problems);
   const isNew = await store.putNew('Client', registration.id, client, {}, systemClock.now());
   if (!isNew) return refuse([`there is an app "${registration.id}" already`]);
+  await tell(store, 'add', registration.id);
   process.stdout.write(`client_id ${registration.id}\n`);
   if (client.client_secret !== undefined) process.stdout.write(`client_secret ${client.client_secret}\n`);
   return 0;
@@ -135,6 +138,7 @@ async function remove(store: SealedStore, id: string | undefined): Promise<numbe
   }
   const tokens = await store.list<{ readonly jti: string; readonly clientId?: string }>('ClientCredentials');
   for (const { jti, clientId } of tokens) if (clientId === id) await store.remove('ClientCredentials', jti);
+  await tell(store, 'remove', id);
   console.error(`App "${id}" is removed.`);
   return 0;
 }
@@ -146,8 +150,15 @@ async function token(store: SealedStore, hours: string): Promise<number> {
   const iat = Math.floor(systemClock.now() / 1000);
   const exp = iat + Number(hours) * 3_600;
   await store.put('InitialAccessToken', jti, { jti, iat, exp, kind: 'InitialAccessToken' }, { expiresAt: exp * 1000 });
+  await tell(store, 'token');
   process.stdout.write(`${jti}\n`);
   return 0;
+}
+
+/** Has it written down: an AuditEvent of the server. */
+function tell(store: SealedStore, command: string, id?: string): Promise<void> {
+  const query = `app ${command}${id === undefined ? '' : `&id=${encodeURIComponent(id)}`}`;
+  return tellServers(store, systemClock, { kind: 'app', query });
 }
 
 async function withStore(config: Config, work: (store: SealedStore) => Promise<number>): Promise<number> {

@@ -8,7 +8,9 @@ import { TokenIssuer } from '../smart/token-issuer.js';
 import { createRing, readRing } from '../vault/file-key-ring.js';
 import { KeyUnavailable } from '../vault/key-ring.js';
 import { ringFromShares, sharesOf } from '../vault/ring-shares.js';
-import { ringForm } from '../wiring/ring-form.js';
+import { tellServers } from '../smart/told-events.js';
+import { openConfiguredRing, ringForm } from '../wiring/ring-form.js';
+import { openSealedStore } from '../wiring/smart.js';
 import { argumentsOf, command, CommandRefused } from './command.js';
 
 const usage = `Usage: mooring keys rotate master|compartments|index [--server URL]   rotates a key of the running server, and waits until it is done
@@ -48,6 +50,7 @@ async function backup(config: Config, sharesText = '', thresholdText = '', out?:
   const ring = await readRing(config.keyRing.file, await ringForm(config.keyRing));
   if (ring === undefined) throw new KeyUnavailable(`there is no key ring at ${config.keyRing.file}`);
   const shares = await sharesOf(ring, count, threshold);
+  await tellOfShares(config, count, threshold);
   if (out === undefined) {
     process.stdout.write(shares.map((share) => `${share}\n`).join(''));
     return 0;
@@ -60,6 +63,19 @@ async function backup(config: Config, sharesText = '', thresholdText = '', out?:
     `${count} shares are in ${out}; any ${threshold} of them give the key ring back. Keep them in different places.`,
   );
   return 0;
+}
+
+/** Whoever has enough shares has the key ring: that they were made is an AuditEvent of the server. */
+async function tellOfShares(config: Config, count: number, threshold: number): Promise<void> {
+  const store = await openSealedStore(config, await openConfiguredRing(config));
+  try {
+    await tellServers(store, systemClock, {
+      kind: 'keys',
+      query: `keys backup&shares=${count}&threshold=${threshold}`,
+    });
+  } finally {
+    await store.close();
+  }
 }
 
 async function restore(config: Config, files: readonly string[]): Promise<number> {

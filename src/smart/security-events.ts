@@ -9,7 +9,7 @@
 /**
  * `login`, `logout`: a person; `authorize`: she allowed (or refused) an app what it asked for, or ended it (`end-grant`); `token`, `revoke`: an app
  * was given a token, gave one up; `refused`: a request came without a token that is valid here; `register`: an app registered itself;
- * `passkey`: a person added a passkey, or took one away.
+ * `passkey`: a person added a passkey, or took one away; `account`, `app`, `keys`: what an operator did by the command line (told-events.ts).
  */
 export const securityEventKinds = [
   'login',
@@ -21,6 +21,9 @@ export const securityEventKinds = [
   'refused',
   'register',
   'passkey',
+  'account',
+  'app',
+  'keys',
 ] as const;
 export type SecurityEventKind = (typeof securityEventKinds)[number];
 

@@ -27,6 +27,7 @@ import { searchTerminology } from '../fhir/search/terminology.js';
 import type { FhirServices } from '../fhir/services.js';
 import type { Vitals } from '../serving/metrics.js';
 import { rolesOf } from '../smart/roles.js';
+import { ToldEvents } from '../smart/told-events.js';
 import type { TokenIssuer } from '../smart/token-issuer.js';
 import { startAnchoring } from './anchoring.js';
 import { startAccessHeads } from './access-head.js';
@@ -176,6 +177,8 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     shares.sharing.onCommit(drafts);
   };
   const securityLog = new SecurityRecords(accessLog, clock);
+  const told = new ToldEvents(smart.store, securityLog, clock, config.organization);
+  told.start();
   const { appOrigins } = smart;
   const services: FhirServices = {
     refresh: await followOthers({
@@ -266,6 +269,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
     close: () =>
       closeAll([
         () => heads.close(),
+        () => told.close(),
         () => securityLog.flush(),
         () => rotations.close(),
         () => reindexer.close(),

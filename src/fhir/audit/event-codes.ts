@@ -60,6 +60,9 @@ const securityEvents: Readonly<Record<SecurityEventKind, readonly [type: Coding,
   revoke: [authentication, own('revoke', 'Token given up by its app')],
   register: [alert, own('register', 'App registered')],
   passkey: [alert, own('passkey', 'Passkey added or removed')],
+  account: [alert, { system: dicom, code: '110137', display: 'User security Attributes Changed' }],
+  app: [alert, { system: dicom, code: '110129', display: 'Security Configuration' }],
+  keys: [alert, own('keys', 'Key ring taken out in shares')],
 };
 
 export function isSecurityEvent(interaction: string): boolean {

@@ -83,7 +83,12 @@ declare module 'oidc-provider' {
   }
 
   export const errors: Record<
-    'InvalidTarget' | 'InvalidScope' | 'InvalidRequest' | 'InvalidClientMetadata' | 'AccessDenied',
+    | 'InvalidClientAuth'
+    | 'InvalidTarget'
+    | 'InvalidScope'
+    | 'InvalidRequest'
+    | 'InvalidClientMetadata'
+    | 'AccessDenied',
     new (description: string) => Error
   >;
 

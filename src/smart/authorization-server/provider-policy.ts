@@ -1,5 +1,6 @@
 /** What apps may ask of the authorization server: which tokens they learn of, what they may register, how they name the server and their launch. */
 import { errors, type KoaContext, type OidcClient, type OidcToken } from 'oidc-provider';
+import type { Clock } from '../../base/clock.js';
 import type { LaunchContexts } from '../launch-contexts.js';
 import { operatorProperties } from './app-metadata.js';
 
@@ -11,6 +12,19 @@ export function mayIntrospect(_ctx: KoaContext, client: OidcClient, token: OidcT
 /** An app revokes its own tokens; about others it learns nothing (RFC 7009, 2.1). */
 export function isOwn(_ctx: KoaContext, client: OidcClient, token: OidcToken): boolean {
   return token.clientId === client.clientId;
+}
+
+/** SMART allows assertions of five minutes; clocks differ by some seconds. */
+const longestAssertionS = 300;
+const skewS = 10;
+
+/**
+ * @throws InvalidClientAuth for an assertion that could be used longer than that.
+ * Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html#authenticating-to-the-token-endpoint
+ */
+export function checkAssertion({ now }: Clock, { exp }: { readonly exp?: number }): void {
+  if (exp !== undefined && exp <= now() / 1000 + longestAssertionS + skewS) return;
+  throw new errors.InvalidClientAuth(`exp of the client assertion is more than ${longestAssertionS} seconds ahead`);
 }
 
 /** @param ctx present when somebody registers the app over HTTP. @param metadata all of it. */

@@ -20,7 +20,7 @@ import { operatorClient, type AppRegistration } from './operator-client.js';
 import { OidcAdapter } from './oidc-adapter.js';
 import type { PageFrame } from './page.js';
 import { providerPages } from './pages.js';
-import { checkRegistration, isOwn, mayIntrospect, requestParameters } from './provider-policy.js';
+import { checkAssertion, checkRegistration, isOwn, mayIntrospect, requestParameters } from './provider-policy.js';
 import { claimsOfToken } from './token-claims.js';
 import { addLaunchToResponse, forbidOldCaches, showScope, showUser } from './token-response.js';
 import { tellUnavailable } from './unavailable.js';
@@ -64,6 +64,8 @@ export function createProvider(parts: ProviderParts, frame: PageFrame, jwks: { k
       id_token_signed_response_alg: 'RS256',
     },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    assertJwtClientAuthClaimsAndHeader: (_ctx: KoaContext, claims: { readonly exp?: number }) =>
+      checkAssertion(clock, claims),
     enabledJWA: {
       clientAuthSigningAlgValues: ['RS384', 'ES384', 'RS256', 'PS256', 'ES256', 'EdDSA'],
       idTokenSigningAlgValues: ['RS256'],

@@ -274,6 +274,7 @@ describe('a bad token', () => {
         'of another service': await assertion({ iss: 'growth', sub: 'growth' }),
         'without an id': await assertion({ jti: undefined }),
         'without expiry': await assertion({ exp: undefined }),
+        'for longer than five minutes': await assertion({ exp: now() + 330 }),
         unsigned: text,
         'the public key as a secret': `${head}.${createHmac('sha256', secret).update(head).digest('base64url')}`,
       };
@@ -282,6 +283,7 @@ describe('a bad token', () => {
         assert.deepEqual([status, body.error], [401, 'invalid_client'], `${name}: ${JSON.stringify(body)}`);
       }
       assert.equal((await ask(await assertion())).status, 200);
+      assert.equal((await ask(await assertion({ exp: now() + 300 }))).status, 200, 'for five minutes');
     });
 
     it('no scope beyond those it is registered for, and no secret instead of a signature', async () => {

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK, SignJWT } from 'jose';
+import { run as account } from '../../../src/cli/account.js';
+import { run as app } from '../../../src/cli/app.js';
+import { run as keys } from '../../../src/cli/keys.js';
 import { freeAttempts } from '../../../src/smart/accounts/throttle.js';
 import { Browser, pkce } from './browser.js';
 import { password, SmartWorld } from './world.js';
@@ -224,5 +227,47 @@ describe('sign-ins and tokens are AuditEvents', () => {
         ['110123', '0', 'Patient/ada', undefined],
       ],
     );
+  });
+
+  it('what operators do by the command line: who was given what is told, no password, secret or share', async () => {
+    const { DATA_DIR } = process.env;
+    const [quiet, write] = [globalThis.console.error, process.stdout.write.bind(process.stdout)];
+    const printed: string[] = [];
+    process.env.DATA_DIR = world.server.folder;
+    globalThis.console.error = () => undefined;
+    // What these commands print; what the test runner writes meanwhile goes through.
+    process.stdout.write = ((text: string, ...rest: never[]) =>
+      typeof text === 'string' && /^(client_|[\w-]{16,}\n)/.test(text)
+        ? printed.push(text) > 0
+        : write(text, ...rest)) as typeof process.stdout.write;
+    try {
+      assert.equal(await account(['add', 'eve', '--user', 'Patient/bob']), 0);
+      assert.equal(await account(['lock', 'eve']), 0);
+      assert.equal(await account(['lock', 'nobody']), 2);
+      assert.equal(await app(['add', 'told', '--name', 'Told', '--redirect', 'https://told.example/cb']), 0);
+      assert.equal(await app(['remove', 'told']), 0);
+      assert.equal(await keys(['backup', '--shares', '3', '--threshold', '2', '--out', `${world.server.folder}/s`]), 0);
+    } finally {
+      globalThis.console.error = quiet;
+      process.stdout.write = write;
+      if (DATA_DIR === undefined) delete process.env.DATA_DIR;
+      else process.env.DATA_DIR = DATA_DIR;
+    }
+    const told = async (query: string) => (await events(query)).map(seen);
+    const config = 'subtype=http://dicom.nema.org/resources/ontology/DCM|110129';
+    for (let tries = 0; (await told('subtype=urn:mooring:security-event|keys')).length === 0; tries += 1) {
+      assert.ok(tries < 100, 'a running server takes it over');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const users = await told('subtype=http://dicom.nema.org/resources/ontology/DCM|110137');
+    const inShort = (all: Seen[]) => all.map(({ query }) => query?.replace(/&at=.*$/, '')).reverse();
+    assert.deepEqual(inShort(users), ['account add&name=eve', 'account lock&name=eve']);
+    assert.deepEqual(users[0].patients, ['Patient/bob']);
+    assert.deepEqual(inShort(await told(config)), ['app add&id=told', 'app remove&id=told']);
+    const secrets = printed.flatMap((text) => text.replace(/^client_\w+ /, '').trim());
+    assert.ok(secrets.length >= 3, 'a password, an id and a secret were printed');
+    const { text } = await world.server.get('AuditEvent?_count=200', { token: auditor });
+    for (const secret of secrets) assert.ok(secret === 'told' || !text.includes(secret), 'nothing secret is told');
+    assert.deepEqual(await world.store.list('ToldEvent'), [], 'what is recorded leaves the store');
   });
 });
