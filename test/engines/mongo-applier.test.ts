@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, test, type TestContext } from 'node:test';
-import { AppendConflict, type Entry } from '../../src/commit/catalog.js';
+import { MongoNetworkError } from 'mongodb';
+import { AppendConflict, CatalogUnavailable, type Entry } from '../../src/commit/catalog.js';
 import { applyAppend } from '../../src/commit/mongo/applier.js';
 import { emptyHead, headAfter, MongoLog } from '../../src/commit/mongo/log.js';
-import { openMongoCatalog, type MongoCatalog } from '../../src/commit/mongo/mongo-catalog.js';
+import { MongoCatalog, openMongoCatalog } from '../../src/commit/mongo/mongo-catalog.js';
 import { openMongoStore, type MongoStore } from '../../src/commit/mongo/store.js';
 import { entry, leavesOf, name, term } from '../suites/catalog.js';
 import { intercept } from '../suites/intercept.js';
@@ -105,4 +106,32 @@ test('a server that is late with an erasure, or with an update, harms nothing of
   assert.deepEqual([current?.versionId, current?.leafIndex], [1, 3]);
   assert.deepEqual(await other.compartmentKey(name('compartment')), again.newKeys[0]!.wrapped);
   assert.equal(await other.version(name('a'), 2), undefined);
+});
+
+test('a server whose append failed after the commit point hears of it as of what others append', async (t) => {
+  const two = await openTwo(t);
+  const { store, other } = two;
+  let isAway = true;
+  const version = intercept(store.version, {
+    insertMany: (documents: Parameters<typeof store.version.insertMany>[0]) => {
+      if (isAway) throw new MongoNetworkError('planted');
+      return store.version.insertMany(documents);
+    },
+  });
+  const late = new MongoCatalog({ ...store, version }, 1_000, 3_600_000);
+  await late.start();
+  const told: (readonly [number, number])[] = [];
+  late.follow(({ rows }) => Promise.resolve(void told.push([late.head().seq, rows.length])));
+  await assert.rejects(late.append([entry(1, [{ id: 'a' }])]), CatalogUnavailable);
+  isAway = false;
+  await otherGoesOn(two);
+  await late.refresh();
+  assert.deepEqual([told, late.head().seq], [[[0, 1]], 1]);
+  // Of what it appended and applied, its writers hear.
+  await late.append([entry(2, [{ id: 'b' }])]);
+  await other.refresh();
+  await other.append([entry(3, [{ id: 'c' }])]);
+  await late.refresh();
+  assert.deepEqual(told.slice(1), [[2, 1]]);
+  await late.close();
 });

@@ -29,6 +29,8 @@ export class LogFollower {
   private lastCheck = 0;
   private readonly timer: NodeJS.Timeout;
   private readonly listeners: Listener[] = [];
+  /** `by` of the append that this process is applying, and tells of by itself when it is done. */
+  private inHand = '';
   private readonly seenAt = { id: '', at: 0 };
 
   /**
@@ -98,10 +100,16 @@ export class LogFollower {
       await this.catchUp(true).catch(() => undefined);
       throw error;
     }
-    await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
-    beforeVisible();
-    // Others may have gone on already.
-    if (this.newest.seq < head.seq + entries.length) this.newest = headAfter(document);
+    this.inHand = document.by;
+    try {
+      await this.inTurn(() => applyAppend(this.store, this.log, document, entries));
+      beforeVisible();
+      // Others may have gone on already.
+      if (this.newest.seq < head.seq + entries.length) this.newest = headAfter(document);
+    } finally {
+      // One that failed here is in the log all the same: whoever applies it, it is told of as what others append.
+      this.inHand = '';
+    }
   }
 
   /** Appends an entry without versions, whoever else appends. @throws CatalogUnavailable */
@@ -168,7 +176,7 @@ export class LogFollower {
 
   /** Listeners know of an append before `head` covers it. */
   private async tell(document: LogDocument): Promise<void> {
-    if (this.listeners.length === 0 || this.log.isOwn(document.by)) return;
+    if (this.listeners.length === 0 || document.by === this.inHand) return;
     const news = { rows: await this.rowsOf(document), erasures: await this.erasuresOf(document) };
     for (const listener of this.listeners) await listener(news);
   }

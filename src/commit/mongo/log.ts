@@ -30,11 +30,6 @@ export class MongoLog {
 
   constructor(private readonly store: MongoStore) {}
 
-  /** True when `by` is of a document that this process wrote. */
-  isOwn(by: string): boolean {
-    return by.startsWith(this.writer);
-  }
-
   /** The document that follows `head`; undefined when there is none. Without the entries themselves. */
   next({ seq }: Head): Promise<LogDocument | undefined> {
     return guarded(async () => {
