@@ -43,6 +43,12 @@ export interface Draft {
   readonly sortKeys?: unknown;
 }
 
+/** What is told of a version after its commit, by whichever server. */
+export type CommittedDraft = Pick<
+  Draft,
+  'resourceType' | 'id' | 'versionId' | 'isDeleted' | 'resource' | 'patients'
+>;
+
 /** The state that a procedure's entry will extend. Valid until the procedure returns. */
 export interface CommitState {
   /** The newest entry of which `current` and `search` know. */

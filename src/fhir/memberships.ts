@@ -49,7 +49,7 @@ export class Memberships {
   }
 
   /** What was committed may change who somebody is. */
-  onCommit(drafts: readonly Draft[]): void {
+  onCommit(drafts: readonly Pick<Draft, 'resourceType'>[]): void {
     if (drafts.some(({ resourceType }) => relevant.has(resourceType))) this.#epoch += 1;
   }
 

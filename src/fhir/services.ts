@@ -7,7 +7,7 @@ import type { Resource } from '../base/resource.js';
 import type { AccessLog } from '../commit/access-log.js';
 import type { Catalog } from '../commit/catalog.js';
 import type { Committer } from '../commit/committer.js';
-import type { Draft } from '../commit/draft.js';
+import type { CommittedDraft, Draft } from '../commit/draft.js';
 import type { Records } from '../commit/records.js';
 import type { EmergencyDesk } from '../consent/emergency-desk.js';
 import type { ConsentGate, Principal } from '../consent/gate.js';
@@ -98,7 +98,7 @@ export interface FhirServices {
   isAppOrigin?(origin: string): Promise<boolean>;
   readonly consents?: ConsentFilings;
   /** Told of what was committed, before the answer leaves (uploaded definitions come in force). */
-  readonly afterCommit?: (drafts: readonly Draft[]) => Promise<void>;
+  readonly afterCommit?: (drafts: readonly CommittedDraft[]) => Promise<void>;
   /** Who sends this, by its token. @throws FhirError 401 with the challenge that tells what to do. */
   authenticate(credentials: Credentials): Principal | Promise<Principal>;
   /** How far a resource was validated, the digest of the receipt that says so, and the ProfileSet that it names. */

@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.js';
 import { parseJson } from '../base/json.js';
 import type { Log } from '../base/log.js';
 import type { Resource } from '../base/resource.js';
-import type { Draft } from '../commit/draft.js';
+import type { CommittedDraft } from '../commit/draft.js';
 import type { Config } from '../config.js';
 import type { CanonicalResource } from '../fhir/definitions/types.js';
 import { definitionTypes } from '../fhir/packages/compact.js';
@@ -66,7 +66,7 @@ export async function loadUploads(definitions: ActiveDefinitions, storage: Stora
 
 /** Takes in what a commit did to uploaded definitions: before its answer leaves. */
 export function definitionsAfterCommit(definitions: ActiveDefinitions, storage: Storage) {
-  return async (drafts: readonly Draft[]): Promise<void> => {
+  return async (drafts: readonly CommittedDraft[]): Promise<void> => {
     for (const { resourceType, id, versionId, isDeleted, resource } of drafts) {
       if (!definitionTypes.has(resourceType)) continue;
       const before = await previous(storage, resourceType, id, versionId);

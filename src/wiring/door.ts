@@ -36,7 +36,7 @@ import { definitionsAfterCommit } from './definitions.js';
 import { fhirConfig } from './fhir-config.js';
 import { InForce } from './in-force.js';
 import { Indexing } from './indexing.js';
-import type { Draft } from '../commit/draft.js';
+import type { CommittedDraft } from '../commit/draft.js';
 import type { Network } from './network.js';
 import type { PortsBetween } from './ports.js';
 import { SealingThread } from './sealing/sealing-thread.js';
@@ -170,7 +170,7 @@ export async function openDoor(parts: DoorParts): Promise<Door> {
   });
   await rotations.resume();
 
-  const afterCommit = async (drafts: readonly Draft[]) => {
+  const afterCommit = async (drafts: readonly CommittedDraft[]) => {
     memberships.onCommit(drafts);
     await applyDefinitions(drafts);
     await indexing.late.settled();

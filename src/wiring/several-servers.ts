@@ -2,7 +2,7 @@
 import { parseJson } from '../base/json.js';
 import type { Resource } from '../base/resource.js';
 import type { LoggedErasure, News, VersionRow } from '../commit/catalog.js';
-import type { Draft } from '../commit/draft.js';
+import type { CommittedDraft } from '../commit/draft.js';
 import { finishErasures } from '../commit/erase.js';
 import { indexKeysOf } from '../commit/rotate-index.js';
 import { readRotation } from '../commit/rotation.js';
@@ -15,7 +15,7 @@ export interface SeveralServersParts {
   readonly storage: Storage;
   readonly consent: Consent;
   /** What a commit of this server's own is told to, before its answer leaves. */
-  readonly afterCommit: (drafts: readonly Draft[]) => Promise<void>;
+  readonly afterCommit: (drafts: readonly CommittedDraft[]) => Promise<void>;
   /** Something was erased: what is remembered of opened contents is dropped. */
   readonly onErased: () => void;
   /** The log has grown. */
@@ -77,12 +77,13 @@ async function tellOf({ storage, consent, afterCommit, onProblem }: SeveralServe
   const versions = rows.filter(({ isErased }) => isErased !== true);
   const committed = versions.map((row) => ({ row, header: headers.open(row.resource, row.versionId, row.header) }));
   const drafts = await Promise.all(
-    committed.map(async ({ row, header }) => {
+    committed.map(async ({ row, header }): Promise<CommittedDraft> => {
       const isOpened = definitionTypes.has(header.resourceType) && !row.isDeleted;
-      return { ...header, ...(isOpened ? { resource: await opened(storage, row) } : {}) };
+      const { patients } = header.attributes;
+      return { ...header, patients, ...(isOpened ? { resource: await opened(storage, row) } : {}) };
     }),
   );
-  await afterCommit(drafts as unknown as Draft[]).catch(onProblem);
+  await afterCommit(drafts).catch(onProblem);
   const patients = committed
     .filter(({ header }) => header.resourceType === 'Consent')
     .flatMap(({ header }) => header.attributes.patients);

@@ -6,10 +6,11 @@ import { startEngines, startSpeaker, type Engines, type Speaker } from './suppor
 const rounds = Number(process.env.ROUNDS ?? 5);
 let engines: Engines;
 let servers: readonly [Speaker, Speaker];
+const logLines: string[] = [];
 
 before(async () => {
   engines = await startEngines({ DEFAULT_CONSENT: 'deny' });
-  servers = await Promise.all([startSpeaker(engines.env(0)), startSpeaker(engines.env(1))]);
+  servers = await Promise.all([startSpeaker(engines.env(0), logLines), startSpeaker(engines.env(1), logLines)]);
 });
 
 after(async () => {
@@ -56,6 +57,10 @@ test('a consent that was revoked on one server is refused on the other at once; 
     assert.deepEqual([await read(writer), await read(other)], [404, 404]);
     assert.deepEqual([await settled(() => read(writer), 404), await settled(() => read(other), 404)], [404, 404]);
   }
+  assert.deepEqual(
+    logLines.filter((line) => line.includes('"event":"defect"')),
+    [],
+  );
 });
 
 async function settled(ask: () => Promise<number>, wanted: number): Promise<number> {
