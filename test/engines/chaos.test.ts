@@ -1,6 +1,6 @@
 /**
  * Chaos: engines and servers are killed (SIGKILL) and started again at random under bounded load. No acknowledged write is lost, no answer is wrong,
- * and everything recovers without hands. CHAOS_SECONDS: how long (default 40); CHAOS_SEED: which chaos.
+ * what is revoked or erased on one server is closed on both, and everything recovers without hands. CHAOS_SECONDS: how long (default 40); CHAOS_SEED: which chaos.
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -8,6 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.js';
 import { TokenIssuer } from '../../src/smart/token-issuer.js';
 import { ConditionalCreates, Deletions, Register, Transactions, type Answer, type Send, type Tally } from './support/chaos-client.js'; // prettier-ignore
+import { Consents, reader } from './support/chaos-consents.js';
+import { Erasures } from './support/chaos-erasures.js';
 import { ServerProcess } from './support/server-process.js';
 import { startEngines, type Engines } from './support/two-servers.js';
 
@@ -20,16 +22,19 @@ const recoveryMs = 120_000;
 let engines: Engines;
 let servers: readonly [ServerProcess, ServerProcess];
 let token = '';
+let readerToken = '';
 const kills = new Map<string, number>();
 
 before(async () => {
   // Clique needs more than half of its sealers: of three, each may be away.
-  engines = await startEngines({ LOG_LEVEL: 'error', REFERENTIAL_INTEGRITY: 'off' }, { sealers: 3, everyKubo: true });
+  const env = { LOG_LEVEL: 'error', REFERENTIAL_INTEGRITY: 'off', DEFAULT_CONSENT: 'deny' };
+  engines = await startEngines(env, { sealers: 3, everyKubo: true });
   servers = [await ServerProcess.start(engines.env(0)), await ServerProcess.start(engines.env(1))];
   await Promise.all(servers.map((server) => server.ready(recoveryMs)));
   const issuer = await TokenIssuer.open(engines.env(0).KEYS_DIR!);
   const claims = { actor: 'Organization/self', scope: 'system/*.cruds', purpose: 'TREAT', expiresInSeconds: 86_400 };
   token = await issuer.issue(claims, systemClock);
+  readerToken = await issuer.issue({ ...claims, actor: reader, scope: 'user/*.rs' }, systemClock);
 });
 
 after(async () => {
@@ -103,13 +108,17 @@ test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, eve
   const senders = servers.map(senderTo);
   const until = performance.now() + seconds * 1_000;
   const registers: Register[] = [];
+  const consents: Consents[] = [];
   const transactions = new Transactions(tally);
   const conditional = new ConditionalCreates(tally);
   const deletions = new Deletions(tally);
+  const erasures = new Erasures(tally);
 
   const client = async (own: number) => {
     const register = new Register(tally);
+    const consent = new Consents(tally, readerToken);
     registers.push(register);
+    consents.push(consent);
     for (let turn = own; performance.now() < until; turn += 1) {
       const [one, two] = [senders[turn % 2]!, senders[(turn + 1) % 2]!];
       await register.write(one);
@@ -126,6 +135,15 @@ test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, eve
         await deletions.write(one);
         await deletions.check(two);
       }
+      if (turn % 4 === 3) {
+        await consent.write(one);
+        await consent.check(two);
+        await consent.check(one);
+      }
+      if (turn % 16 === 5) {
+        await erasures.write(one);
+        await erasures.check(two);
+      }
       // Bounded load: while something is away, nobody hammers at it.
       await pause(20);
     }
@@ -138,9 +156,11 @@ test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, eve
   const before = tally.unavailable;
   for (const send of senders) {
     for (const register of registers) await register.check(send);
+    for (const consent of consents) await consent.check(send, true);
     await transactions.check(send, true);
     await conditional.check(send, true);
     await deletions.check(send, true);
+    await erasures.check(send, true);
   }
   const struck = [...kills].map(([name, count]) => `${name} ${count}`).join(', ');
   t.diagnostic(`killed: ${struck}; acknowledged ${tally.acknowledged} writes, ${tally.unavailable} unavailable, ${tally.checked} answers checked`); // prettier-ignore

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { exportJWK, SignJWT } from 'jose';
+import { BSON, MongoClient } from 'mongodb';
 import { freeAttempts } from '../../../src/smart/accounts/throttle.js';
 import { Browser, pkce } from './browser.js';
 import { password, redirect, SmartWorld } from './world.js';
@@ -200,7 +201,7 @@ describe('apps and accounts', () => {
     assert.deepEqual(names.find(([name]) => name === 'mother')?.[1], []);
   });
 
-  it('nothing of what the authorization server remembers can be read from its files', async () => {
+  it('nothing of what the authorization server remembers can be read from where it is stored', async () => {
     const { body } = await world.launch({ scope: 'launch/patient offline_access openid patient/Patient.rs' });
     const planted = [
       body.access_token,
@@ -212,12 +213,32 @@ describe('apps and accounts', () => {
       'app-secret',
       password,
     ];
-    const folder = path.join(world.server.folder, 'smart');
-    const files = readdirSync(folder);
-    assert.ok(files.includes('store.sqlite'));
-    for (const file of files) {
-      const bytes = readFileSync(path.join(folder, file));
+    const stored = await storedBySmart(world.server.folder);
+    for (const [file, bytes] of stored) {
       for (const value of planted) assert.ok(!bytes.includes(value), `${file} holds ${value}`);
     }
   });
 });
+
+/** Files of the store, or what is in its place: every document of the server's database, by collection. */
+async function storedBySmart(folder: string): Promise<Map<string, Buffer>> {
+  const url = process.env.E2E_MONGODB_URL;
+  if (url === undefined) {
+    const files = readdirSync(path.join(folder, 'smart'));
+    assert.ok(files.includes('store.sqlite'));
+    return new Map(files.map((file) => [file, readFileSync(path.join(folder, 'smart', file))]));
+  }
+  const client = await new MongoClient(url).connect();
+  try {
+    const db = client.db(path.basename(folder));
+    const stored = new Map<string, Buffer>();
+    for (const { name } of await db.listCollections().toArray()) {
+      const documents = await db.collection(name).find().toArray();
+      stored.set(name, Buffer.concat(documents.map((document) => BSON.serialize(document))));
+    }
+    assert.ok((stored.get('smart')?.byteLength ?? 0) > 0, [...stored.keys()].join());
+    return stored;
+  } finally {
+    await client.close();
+  }
+}

@@ -36,7 +36,22 @@ export function wrong(tally: Tally, what: string, { status, body }: Answer): voi
   tally.wrong.push(`${what}: ${status} ${JSON.stringify(body)?.slice(0, 600)}`);
 }
 
-/** A Patient that counts: every update names the version that it replaces, so a late one cannot hurt. */
+/** What a register keeps its value in. */
+export interface Holder {
+  readonly resourceType: string;
+  /** What holds `value`, without its id. */
+  content(value: string): object;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  valueOf(resource: any): string;
+}
+
+const inFamilyName: Holder = {
+  resourceType: 'Patient',
+  content: (value) => ({ name: [{ family: value }] }),
+  valueOf: ({ name }) => name[0].family as string,
+};
+
+/** A resource that counts: every update names the version that it replaces, so a late one cannot hurt. */
 export class Register {
   private id = '';
   private version = 0;
@@ -44,14 +59,22 @@ export class Register {
   /** Updates of `version` of which nobody knows whether they took effect. */
   private pending: string[] = [];
 
-  constructor(private readonly tally: Tally) {}
+  constructor(
+    private readonly tally: Tally,
+    private readonly holder = inFamilyName,
+  ) {}
 
-  async write(send: Send): Promise<void> {
+  /** What it holds, when that is known. */
+  get known(): string | undefined {
+    return this.version > 0 && this.pending.length === 0 ? this.value : undefined;
+  }
+
+  async write(send: Send, value = `v${this.version + 1}-${randomUUID().slice(0, 8)}`): Promise<void> {
     if (this.version === 0) this.id = `register-${randomUUID()}`;
-    const value = `v${this.version + 1}-${randomUUID().slice(0, 8)}`;
-    const resource = { resourceType: 'Patient', id: this.id, name: [{ family: value }] };
+    const { resourceType } = this.holder;
+    const resource = { resourceType, id: this.id, ...this.holder.content(value) };
     const condition: Record<string, string> = this.version > 0 ? { 'If-Match': `W/"${this.version}"` } : {};
-    const answer = await send('PUT', `Patient/${this.id}`, resource, condition);
+    const answer = await send('PUT', `${resourceType}/${this.id}`, resource, condition);
     if (isAway(answer)) {
       this.tally.unavailable += 1;
       // One that is not known to be there is given up: the next has another name.
@@ -66,14 +89,14 @@ export class Register {
 
   async check(send: Send): Promise<void> {
     if (this.version === 0) return;
-    const answer = await send('GET', `Patient/${this.id}`);
+    const answer = await send('GET', `${this.holder.resourceType}/${this.id}`);
     if (isAway(answer)) {
       this.tally.unavailable += 1;
       return;
     }
     this.tally.checked += 1;
     const version = answer.status === 200 ? numberOf(answer.etag) : 0;
-    const value: string = answer.status === 200 ? answer.body.name[0].family : '';
+    const value: string = answer.status === 200 ? this.holder.valueOf(answer.body) : '';
     if (version === this.version && value === this.value) return;
     if (version === this.version + 1 && this.pending.includes(value)) {
       [this.version, this.value, this.pending] = [version, value, []];
