@@ -43,6 +43,9 @@ interface Part {
   /** Resident MiB, and open files, as they were sampled. */
   readonly memory: number[];
   readonly handles: number[];
+  /** MiB of JavaScript's heap, and outside of it, as the server's own metrics tell. */
+  readonly heap: number[];
+  readonly external: number[];
 }
 
 const dataDir = mkdtempSync(path.join(tmpdir(), 'mooring-soak-'));
@@ -57,8 +60,10 @@ const headers = { authorization: `Bearer ${token}`, 'content-type': 'application
 const failures = new Map<string, number>();
 
 async function send({ method, path: target, body }: LoadRequest): Promise<string> {
+  const sentAt = performance.now();
   const answer = await pool.request({ method, path: target, headers, ...(body === undefined ? {} : { body }) });
   const text = await answer.body.text();
+  partNow?.().times.push(performance.now() - sentAt);
   if (answer.statusCode >= 300) {
     const kind = `${method} ${answer.statusCode}`;
     failures.set(kind, (failures.get(kind) ?? 0) + 1);
@@ -66,6 +71,8 @@ async function send({ method, path: target, body }: LoadRequest): Promise<string
   return text;
 }
 
+/** Absent while it is filled: that is not measured. */
+let partNow: (() => Part) | undefined;
 const mixed = new MixedLoad(send);
 await mixed.fill(500);
 
@@ -75,22 +82,35 @@ const collected: Part[] = Array.from({ length: parts }, () => ({
   processorMs: 0,
   memory: [],
   handles: [],
+  heap: [],
+  external: [],
 }));
 const yardstick = await startExpress();
 const startedAt = performance.now();
-const partNow = () =>
+const partAt = () =>
   collected[Math.min(parts - 1, Math.floor(((performance.now() - startedAt) / 1000 / seconds) * parts))]!;
+partNow = partAt;
 let processorSoFar = server.processorMs().all;
 const sampler = setInterval(() => {
-  const part = partNow();
+  const part = partAt();
   part.memory.push(server.memory().nowMiB);
   part.handles.push(readdirSync(`/proc/${server.pid}/fd`).length);
   const all = server.processorMs().all;
   part.processorMs += all - processorSoFar;
   processorSoFar = all;
 }, 1_000);
+const scraper = setInterval(() => {
+  const { heap, external } = partAt();
+  void fetch(`${server.origin}/metrics`, { headers: { authorization: headers.authorization } })
+    .then((answer) => answer.text())
+    .then((text) => {
+      const of = (name: string) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(text)?.[1]) / 2 ** 20;
+      heap.push(of('nodejs_heap_size_used_bytes'));
+      external.push(of('nodejs_external_memory_bytes'));
+    });
+}, 5_000);
 const asker = setInterval(() => {
-  const { bareTimes } = partNow();
+  const { bareTimes } = partAt();
   const askedAt = performance.now();
   void fetch(`${yardstick.origin}/json`)
     .then((answer) => answer.arrayBuffer())
@@ -102,14 +122,13 @@ for (let sent = 0; performance.now() - startedAt < seconds * 1000; sent += 1) {
   const dueMs = startedAt + (sent / perSecond) * 1000 - performance.now();
   if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
   while (underWay.size >= mostUnderWay) await Promise.race(underWay);
-  const { times } = partNow();
-  const sentAt = performance.now();
-  const task = mixed.next(sent).then(() => void times.push(performance.now() - sentAt));
+  const task = mixed.next(sent);
   underWay.add(task);
   void task.finally(() => underWay.delete(task));
 }
 await Promise.all(underWay);
 clearInterval(sampler);
+clearInterval(scraper);
 clearInterval(asker);
 yardstick.child.kill();
 await pool.close();
@@ -131,6 +150,21 @@ const rows: Row[] = [
   compared('p99 of a bare Express server beside it', bare, 'ms'),
   compared('processor time a request', processor, 'ms', bounds.processor),
   compared('memory, middle', memory, 'MiB', bounds.memory),
+  {
+    name: '  of each tenth',
+    value: '',
+    note: collected.map((part) => number(at(part.memory, 0.5))).join(', '),
+  },
+  {
+    name: '  heap, least of each tenth',
+    value: '',
+    note: collected.map((part) => number(at(part.heap, 0))).join(', '),
+  },
+  {
+    name: '  outside of the heap, middle',
+    value: '',
+    note: collected.map((part) => number(at(part.external, 0.5))).join(', '),
+  },
   { name: 'open files, most', value: `${handles.begin}, ${handles.end}` },
 ];
 printTable(`Soak: ${number(seconds)} s of mixed load; second tenth and last tenth`, rows);

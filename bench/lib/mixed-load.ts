@@ -9,8 +9,9 @@ const jsonOf = (text: string) => JSON.parse(text) as { id?: string; entry?: { re
 const shares = { read: 45, search: 25, history: 5, create: 12, update: 6, transaction: 2, consent: 1, metadata: 4 };
 type Kind = keyof typeof shares;
 
-/** So many Observations are held: the oldest is deleted for each that comes. */
-const mostKept = 2_000;
+/** So many Observations are held from the beginning: the oldest is deleted for each that comes. */
+const mostKept = 1_000;
+const atOnce = 10;
 
 export class MixedLoad {
   private readonly patients: string[] = [];
@@ -19,13 +20,13 @@ export class MixedLoad {
 
   constructor(private readonly send: Send) {}
 
-  /** Patients to begin with, each with an Observation. */
+  /** Patients to begin with, and as many Observations as there are from then on. */
   async fill(patients: number): Promise<void> {
     for (let index = 0; index < patients; index += 1) {
       const { id } = jsonOf(await this.post('Patient', patient(index)));
       this.patients.push(`Patient/${id}`);
-      await this.create(index);
     }
+    for (let index = 0; index < mostKept / atOnce; index += 1) await this.transaction(index);
   }
 
   /** The request of this number, answered. */
@@ -84,7 +85,7 @@ export class MixedLoad {
   }
 
   private async transaction(index: number): Promise<void> {
-    const entry = Array.from({ length: 10 }, (_, at) => ({
+    const entry = Array.from({ length: atOnce }, (_, at) => ({
       resource: observation(pick(this.patients, index + at), index),
       request: { method: 'POST', url: 'Observation' },
     }));

@@ -11,6 +11,8 @@ type Payload = Record<string, unknown> & {
 
 /** Kinds that end with their grant. */
 const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
+/** Kinds that oidc-provider destroys only when they are given up, with their grant (RFC 7009). */
+const endsGrant = new Set(['AccessToken', 'RefreshToken']);
 
 /** A code, proof or token that may be used once was used by somebody else at the same time. */
 export class UsedTwice extends Error {
@@ -56,8 +58,11 @@ export class OidcAdapter {
       throw new UsedTwice('it was used before');
   }
 
-  destroy(id: string): Promise<void> {
-    return asked(() => this.store.remove(this.kind, id));
+  /** A token that is given up ends its grant first, all of it in one step: given up again after a failure, it would not be found any more. */
+  async destroy(id: string): Promise<void> {
+    const grantId = endsGrant.has(this.kind) ? (await this.find(id))?.grantId : undefined;
+    if (grantId !== undefined) await this.revokeByGrantId(grantId);
+    await asked(() => this.store.remove(this.kind, id));
   }
 
   revokeByGrantId(grantId: string): Promise<void> {

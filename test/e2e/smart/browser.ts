@@ -19,7 +19,7 @@ export class Browser {
     for (let step = 0; step < 12; step += 1) {
       const page = await this.once(next.url, next.form);
       const location = page.headers.get('location');
-      if (location === null) return page;
+      if (location === null || page.status < 300 || page.status >= 400) return page;
       const target = new URL(location, next.url).href;
       if (!target.startsWith(`${this.origin}/`)) return { ...page, url: target };
       next = { url: target, form: undefined };
