@@ -1,8 +1,9 @@
 /** Entries that are committed together: one block-store write, one append. */
+import type { Term } from '../base/ids.js';
 import { FreshKeys } from '../vault/vault.js';
 import type { Entry, Head } from './catalog.js';
-import type { Committed, Decision, Draft, Procedure } from './draft.js';
-import type { PreparedEntry } from './entry-sealer.js';
+import type { Committed, CommittedVersion, Decision, Draft, Procedure } from './draft.js';
+import { nameOf, type PreparedEntry } from './entry-sealer.js';
 import { rowOf } from './version-row.js';
 
 /** A writer whose procedure has not been committed or refused yet. */
@@ -89,37 +90,41 @@ export class CommitGroup {
     return this.head.leafCount + this.versionCount;
   }
 
-  hasDraftOf(resource: Uint8Array): boolean {
-    return this.drafted.has(Buffer.from(resource).toString('latin1'));
+  hasDraftOf(resource: Term): boolean {
+    return this.drafted.has(nameOf(resource));
   }
 
   add(member: Member): void {
     this.members.push(member);
-    for (const { resource, content } of member.prepared.versions) {
-      this.drafted.add(Buffer.from(resource).toString('latin1'));
+    for (const { name, content } of member.prepared.versions) {
+      this.drafted.add(name);
       this.sizeBytes += content.json.byteLength;
       this.versionCount += 1;
     }
   }
 
   /** @param entries of the members, as they were committed. */
-  answers(entries: readonly Entry[]): Answered[] {
+  *answers(entries: readonly Entry[]): Generator<void, Answered[]> {
     let leafIndex = this.head.leafCount;
-    return this.members.map(({ waiting, decision }, index) => {
-      const committed = committedBy(entries[index], decision.drafts, leafIndex);
+    const answers: Answered[] = [];
+    for (const [index, { waiting, decision }] of this.members.entries()) {
+      const committed = yield* committedBy(entries[index]!, decision.drafts, leafIndex);
       leafIndex += committed.versions.length;
-      return { waiting, decision, committed };
-    });
+      answers.push({ waiting, decision, committed });
+    }
+    return answers;
   }
 }
 
-function committedBy(entry: Entry, drafts: readonly Draft[], firstLeaf: number): Committed {
-  const versions = entry.versions.map((version, index) => {
+function* committedBy(entry: Entry, drafts: readonly Draft[], firstLeaf: number): Generator<void, Committed> {
+  const versions: CommittedVersion[] = [];
+  for (const [index, version] of entry.versions.entries()) {
+    yield;
     const { resourceType, id } = drafts[index]!;
     const { versionId, isDeleted, lastUpdated } = version;
     const leafIndex = firstLeaf + index;
     const row = rowOf(version, entry.seq, leafIndex);
-    return { resourceType, id, versionId, lastUpdated, isDeleted, leafIndex, row };
-  });
+    versions.push({ resourceType, id, versionId, lastUpdated, isDeleted, leafIndex, row });
+  }
   return { seq: entry.seq, time: entry.time, versions };
 }

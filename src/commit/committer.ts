@@ -8,6 +8,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.js';
 import type { Term } from '../base/ids.js';
+import { inSlices, Slices } from '../base/pause.js';
 import type { Plan } from '../fhir/search/plan.js';
 import type { BlockStore } from '../ipfs/block-store.js';
 import { FreshKeys } from '../vault/vault.js';
@@ -155,6 +156,7 @@ export class Committer {
   /** A wrong version number, or one resource twice, would break the log: it is a defect of the procedure. */
   private async checkVersions(drafts: readonly Draft[], state: GroupState): Promise<void> {
     const seen = new Set<string>();
+    const slices = new Slices();
     for (const { resourceType, id, versionId, isNew } of drafts) {
       const reference = `${resourceType}/${id}`;
       if (seen.has(reference)) throw new Error(`${reference} is drafted twice in one entry`);
@@ -163,6 +165,7 @@ export class Committer {
       const expected = (current?.versionId ?? 0) + 1;
       if (versionId !== expected)
         throw new Error(`${reference} is drafted as version ${versionId}, expected ${expected}`);
+      await slices.turn();
     }
   }
 
@@ -196,7 +199,12 @@ export class Committer {
     const { blocks, vault, onCommit } = this.services;
     let answers: Answered[];
     try {
-      const sealed = await this.sealer.finish(group.members.map(({ prepared }) => prepared));
+      const slices = new Slices();
+      const sealed = await this.sealer.finish(
+        group.members.map(({ prepared }) => prepared),
+        slices,
+      );
+      answers = await inSlices(group.answers(sealed.entries), slices);
       group.isSealed = true;
       this.wake();
       // Contents first: a crash between the two leaves sealed blocks that no entry names.
@@ -205,7 +213,6 @@ export class Committer {
       if (before !== undefined && !(await before)) return false;
       // The commit point. After it the entries are there, whatever happens; before it nothing of them is visible.
       await this.append(sealed.entries);
-      answers = group.answers(sealed.entries);
     } catch (error) {
       this.giveUp(group, error);
       return false;

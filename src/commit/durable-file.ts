@@ -10,6 +10,9 @@ import { writeAll } from '../base/write-all.js';
 
 /** Room that is written ahead at once. */
 const roomBytes = 256 * 1024;
+/** A body of more bytes is written as it is, not copied behind its head. */
+const largeBytes = 1024 * 1024;
+const nothing = new Uint8Array(0);
 /** What is wiped at once. */
 const wipedBytes = 1024 * 1024;
 
@@ -55,15 +58,22 @@ export class DurableFile {
     this.endBytes = 0;
   }
 
-  /** Durable when it resolves. After a failure the end is where it was, and the next write takes the same place. */
-  async append(bytes: Buffer): Promise<void> {
-    const end = this.endBytes + bytes.byteLength;
-    if (end <= this.reservedBytes) {
-      await writeAll(this.handle.fd, bytes, this.endBytes);
+  /**
+   * Durable when it resolves. After a failure the end is where it was, and the next write takes the same place.
+   * @param head what makes `body` count: a large body is durable before its head is written.
+   */
+  async append(head: Uint8Array, body: Uint8Array = nothing): Promise<void> {
+    const end = this.endBytes + head.byteLength + body.byteLength;
+    if (body.byteLength > largeBytes) {
+      await writeAll(this.handle.fd, body, this.endBytes + head.byteLength);
+      await writeAll(this.handle.fd, head, this.endBytes);
+      this.reservedBytes = Math.max(this.reservedBytes, end);
     } else {
-      const reserved = end + roomBytes;
-      await writeAll(this.handle.fd, Buffer.concat([bytes, Buffer.alloc(roomBytes)]), this.endBytes);
-      this.reservedBytes = reserved;
+      const isRoom = end <= this.reservedBytes;
+      const pieces = isRoom ? [head, body] : [head, body, Buffer.alloc(roomBytes)];
+      const bytes = isRoom && body.byteLength === 0 ? head : Buffer.concat(pieces);
+      await writeAll(this.handle.fd, bytes, this.endBytes);
+      if (!isRoom) this.reservedBytes = end + roomBytes;
     }
     this.endBytes = end;
   }

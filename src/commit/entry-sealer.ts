@@ -2,7 +2,7 @@
  * From drafts to log entries, in two steps: `prepare` settles time, bytes and keys when the drafts are decided; `finish` seals a whole group.
  */
 import type { Term } from '../base/ids.js';
-import { Slices } from '../base/pause.js';
+import { mapInSlices, Slices } from '../base/pause.js';
 import type { SealedBlock } from '../ipfs/block-store.js';
 import { withTerm } from '../vault/blinder.js';
 import type { Names } from '../vault/names.js';
@@ -25,6 +25,8 @@ export interface SealerServices {
 export interface PreparedVersion {
   readonly draft: Draft;
   readonly resource: Term;
+  /** The same as latin1 text. */
+  readonly name: string;
   readonly terms: Uint8Array;
   /** The data key, wrapped for each compartment. */
   readonly keyWraps: readonly WrappedFor[];
@@ -64,18 +66,17 @@ export class EntrySealer {
   }
 
   /** Seals what was prepared; the data keys are wiped. */
-  async finish(prepared: readonly PreparedEntry[]): Promise<SealedEntries> {
+  async finish(prepared: readonly PreparedEntry[], slices = new Slices()): Promise<SealedEntries> {
     const contents = prepared.flatMap(({ versions }) => versions.map(({ content }) => content));
     const sealed = await this.services.contents.seal(contents).finally(() => {
       for (const { dataKey } of contents) dataKey?.fill(0);
     });
     let next = 0;
-    const entries = prepared.map(({ seq, time, versions, newKeys }) => ({
-      seq,
-      time,
-      versions: versions.map((version) => this.record(version, sealed[next++])),
-      newKeys,
-    }));
+    const entries: Entry[] = [];
+    for (const { seq, time, versions, newKeys } of prepared) {
+      const records = await mapInSlices(versions, (version) => this.record(version, sealed[next++]!), slices);
+      entries.push({ seq, time, versions: records, newKeys });
+    }
     return { entries, blocks: sealed.flatMap(({ blocks }) => blocks) };
   }
 
@@ -85,10 +86,12 @@ export class EntrySealer {
     const terms = typeof draft.terms === 'function' ? draft.terms(lastUpdated) : draft.terms;
     const compartments =
       draft.patients.length === 0 ? [names.server] : draft.patients.map((patient) => names.compartment(patient));
+    const resourceName = names.resource(resourceType, id);
     const wrapped = isDeleted ? undefined : await vault.newDataKey(compartments, fresh);
     return {
       draft,
-      resource: names.resource(resourceType, id),
+      resource: resourceName,
+      name: nameOf(resourceName),
       terms: withTerm(terms, names.type(resourceType)),
       keyWraps: wrapped?.keyWraps ?? [],
       content: {
@@ -127,6 +130,10 @@ export class EntrySealer {
       links,
     };
   }
+}
+
+export function nameOf(resource: Term): string {
+  return Buffer.from(resource.buffer, resource.byteOffset, resource.byteLength).toString('latin1');
 }
 
 function headerOf({ resourceType, id, versionId, isDeleted, attributes, level, receiptDigest, sortKeys }: Draft) {

@@ -10,6 +10,8 @@ import { access, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/p
 import path from 'node:path';
 import { sameBytes, sha256 } from '../base/bytes.js';
 import type { BlockDigest } from '../base/ids.js';
+import { partsOf } from '../base/parts.js';
+import { Slices } from '../base/pause.js';
 import { writeAll } from '../base/write-all.js';
 import {
   BlockCorrupt,
@@ -248,11 +250,14 @@ export class LocalBlockStore implements BlockStore {
 
   private async write(blocks: readonly SealedBlock[]): Promise<void> {
     const fresh = new Map<string, SealedBlock>();
+    const slices = new Slices();
     for (const block of blocks) {
+      await slices.turn();
       const isHeld = this.table.candidates(block.digest).length > 0 && (await this.has(block.digest));
       if (!isHeld) fresh.set(Buffer.from(block.digest).toString('latin1'), block);
     }
-    if (fresh.size > 0) await this.writeFresh([...fresh.values()]);
+    const parts = partsOf([...fresh.values()], ({ bytes }) => bytes.byteLength, atOnce);
+    for (const part of parts) await this.writeFresh(part);
   }
 
   private async writeFresh(blocks: readonly SealedBlock[]): Promise<void> {
@@ -359,6 +364,9 @@ export class LocalBlockStore implements BlockStore {
     return segment === undefined ? [] : blocksIn(this.fileOf(number), number, segment.sizeBytes);
   }
 }
+
+/** So much is laid out and written at once: a large group does not stand in the way of reads. */
+const atOnce = { items: 1_000, sizeBytes: 2 * 1024 * 1024 };
 
 /** @throws BlockCorrupt */
 function checked(digest: BlockDigest, bytes: Buffer): Buffer {

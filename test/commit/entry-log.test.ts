@@ -177,17 +177,44 @@ test('files are written in turn, and over only when the tables have what is in t
   assert.deepEqual(await seqs(12), [13]);
 });
 
+test('nobody waits for an entry of very many versions: until the tables have it, all is answered as of the entry before', async (t) => {
+  const { file, catalog } = await openHere(t);
+  await catalog.append([numbered(1)]);
+  await has(catalog, [1]);
+  let isDone = false;
+  const appended = catalog.append([numbered(2, 9_000)]).then(() => (isDone = true));
+  let asked = 0;
+  while (!isDone) {
+    const { seq } = catalog.head();
+    const found = catalog.search({ plan: term('all'), asOf: seq, order: 'newest', limit: 10 });
+    if (seq === 1) {
+      asked += 1;
+      assert.ok(Array.isArray(found), 'answered at once');
+      assert.equal(found.length, 1);
+      assert.equal(catalog.current(name('r2-0'), seq), undefined);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await appended;
+  assert.ok(asked > 3);
+  assert.equal(catalog.head().seq, 2);
+  const found = catalog.search({ plan: term('all'), asOf: 2, order: 'newest', limit: 10 });
+  assert.ok(Array.isArray(found), 'the tables have it');
+  assert.equal(await catalog.count(term('all'), 2), 9_001);
+  assert.equal((await openAfterCrash(t, file)).head().leafCount, 9_001);
+});
+
 for (const fault of ['lost', 'reply lost'] as const) {
   test(`the write of the log ${fault}: the writer is told, and the next entry takes the number, now and after a crash`, async (t) => {
     const { file, catalog } = await openHere(t);
     await catalog.append([numbered(1)]);
     const { log } = (catalog as unknown as { writes: { log: { active: { file: Faulty } } } }).writes;
     const real = log.active.file.append.bind(log.active.file);
-    log.active.file.append = async (bytes) => {
+    log.active.file.append = async (...pieces) => {
       log.active.file.append = real;
       if (fault === 'reply lost') {
         const end = log.active.file.endBytes;
-        await real(bytes);
+        await real(...pieces);
         log.active.file.endBytes = end;
       }
       throw new Error('planted');
@@ -257,7 +284,7 @@ test('a stop leaves everything in the tables, and a log without entries', async 
 
 interface Faulty {
   endBytes: number;
-  append(bytes: Buffer): Promise<void>;
+  append(...pieces: [head: Uint8Array, body?: Uint8Array]): Promise<void>;
 }
 
 interface Asking {

@@ -9,7 +9,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Binary } from 'mongodb';
 import { insertNew } from '../../base/mongo.js';
 import { AppendConflict, CatalogUnavailable, type Entry, type Head } from '../catalog.js';
-import { packEntries, unpackEntries } from '../sqlite/packed-entries.js';
+import { inSlices } from '../../base/pause.js';
+import { packing, unpackEntries } from '../sqlite/packed-entries.js';
 import { bytesOf, seqText, type LogDocument } from './documents.js';
 import { guarded, insertMissing, type MongoStore } from './store.js';
 
@@ -57,7 +58,7 @@ export class MongoLog {
    */
   async append(entries: readonly Entry[], head: Head): Promise<LogDocument> {
     const by = `${this.writer}/${randomUUID()}`;
-    const bytes = Buffer.from(packEntries(entries));
+    const bytes = Buffer.from(await inSlices(packing(entries)));
     const parts = bytes.byteLength > partBytes ? Math.ceil(bytes.byteLength / partBytes) : 0;
     const leaves = entries.reduce((sum, entry) => sum + entry.versions.length + (entry.erasure ? 1 : 0), 0);
     const empty = entries.filter(({ versions, erasure }) => versions.length === 0 && erasure === undefined);

@@ -4,6 +4,7 @@
  * A step begins when enough is pending, when the oldest of it has waited long enough, or at once when a reader waits for it. Steps are not synced; one that
  * gives a file of the log free again, and one that `flush` makes, is durable. A step that fails is tried again; until it succeeds the log takes no more.
  */
+import { pause } from '../../base/pause.js';
 import { CatalogUnavailable, type Head } from '../catalog.js';
 import type { EntryLog } from './entry-log.js';
 import type { Pending, PendingRecord } from './pending.js';
@@ -13,7 +14,7 @@ const stepVersions = 2_000;
 /** A step takes about so many at most. */
 const largestStep = 4_000;
 /** More than these are not pending: writers wait. */
-const mostPending = 8_000;
+export const mostPending = 8_000;
 /** What is pending waits so long at most. */
 const stepDelayMs = 500;
 
@@ -91,8 +92,11 @@ export class Applier {
   private async steps(): Promise<void> {
     const { pending } = this.services;
     try {
-      do await this.step(pending.oldest(largestStep));
-      while (!pending.isEmpty && (pending.versions >= stepVersions || this.wantedSeq > this.head.seq));
+      do {
+        // What is handed to the writer's thread is copied: not in the same turn as the append that woke this.
+        await pause();
+        await this.step(pending.oldest(largestStep));
+      } while (!pending.isEmpty && (pending.versions >= stepVersions || this.wantedSeq > this.head.seq));
     } catch (error) {
       this.failure = new CatalogUnavailable(`the index cannot be written: ${(error as Error).message}`);
     }

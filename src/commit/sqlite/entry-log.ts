@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { pause } from '../../base/pause.js';
 import { lockFolder, type FolderLock } from '../../base/folder-lock.js';
 import { CatalogUnavailable, type Entry } from '../catalog.js';
 import { DurableFile } from '../durable-file.js';
@@ -77,8 +78,8 @@ export class EntryLog {
     if (isFull && this.other.lastSeq === 0) [this.active, this.other] = [this.other, this.active];
     const head = Buffer.alloc(headBytes);
     head.writeUInt32LE(packed.byteLength, 0);
-    head.writeUInt32LE(crc32(new Uint8Array(packed)), 4);
-    await this.active.file.append(Buffer.concat([head, new Uint8Array(packed)]));
+    head.writeUInt32LE(await checksum(packed), 4);
+    await this.active.file.append(head, new Uint8Array(packed));
     this.active.lastSeq = lastSeq;
   }
 
@@ -178,6 +179,18 @@ function firstOf({ entries }: LogRecord): number {
 
 function lastOf({ entries }: LogRecord): number {
   return entries.at(-1)!.seq;
+}
+
+/** So much is summed up at once. */
+const summedBytes = 4 * 1024 * 1024;
+
+async function checksum(packed: ArrayBuffer): Promise<number> {
+  let sum = 0;
+  for (let at = 0; at < packed.byteLength; at += summedBytes) {
+    if (at > 0) await pause();
+    sum = crc32(new Uint8Array(packed, at, Math.min(summedBytes, packed.byteLength - at)), sum);
+  }
+  return sum;
 }
 
 async function syncFolder(folder: string): Promise<void> {

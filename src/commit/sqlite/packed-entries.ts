@@ -1,17 +1,28 @@
 /** Entries as one buffer, to cross to the writer's thread without cloning objects. */
+import { atOnce } from '../../base/pause.js';
 import { Packer, Unpacker } from '../../base/packed.js';
 import type { CompartmentKey, Entry, KeyWrap, Link, VersionRecord } from '../catalog.js';
 import { packErasure, unpackErasure } from './packed-erasure.js';
 
 /** @returns a buffer of its own, fit to be transferred. */
 export function packEntries(entries: readonly Entry[]): ArrayBuffer {
-  const writer = new Packer(entries.reduce((sum, entry) => sum + sizeOf(entry), 4));
+  return atOnce(packing(entries));
+}
+
+/** The same in steps. */
+export function* packing(entries: readonly Entry[]): Generator<void, ArrayBuffer> {
+  let sizeBytes = 4;
+  for (const entry of entries) sizeBytes += yield* sizeOf(entry);
+  const writer = new Packer(sizeBytes);
   writer.count(entries.length);
   for (const entry of entries) {
     writer.number(entry.seq);
     writer.number(entry.time);
     writer.count(entry.versions.length);
-    for (const version of entry.versions) packVersion(writer, version);
+    for (const version of entry.versions) {
+      packVersion(writer, version);
+      yield;
+    }
     writer.count(entry.newKeys.length);
     for (const { compartment, wrapped } of entry.newKeys) {
       writer.bytes(compartment);
@@ -94,11 +105,12 @@ function unpackVersion(reader: Unpacker): VersionRecord {
 
 const nothing = new Uint8Array(0);
 
-function sizeOf({ versions, newKeys, erasure }: Entry): number {
+function* sizeOf({ versions, newKeys, erasure }: Entry): Generator<void, number> {
   let size = 28 + (erasure === undefined ? 0 : packErasure(erasure).byteLength);
   for (const version of versions) {
     size += 140 + version.keyWraps.length * 56 + version.header.byteLength + version.terms.byteLength;
     size += version.links.length * 40;
+    yield;
   }
   for (const { wrapped } of newKeys) size += 24 + wrapped.byteLength;
   return size;

@@ -6,7 +6,8 @@
 import type { Term } from '../../base/ids.js';
 import type { Plan } from '../../fhir/search/plan.js';
 import type { Entry, VersionRow } from '../catalog.js';
-import { rowOf } from '../version-row.js';
+import { rowOf, termBytes } from '../version-row.js';
+import { TermFilter } from './term-filter.js';
 
 /** Entries of one append. */
 export interface PendingRecord {
@@ -21,11 +22,8 @@ export interface PendingRecord {
 
 interface Held extends PendingRecord {
   readonly entries: readonly Entry[];
-  /** Numbers made of its terms; once they are asked for. */
-  terms?: Set<number>;
+  readonly terms: TermFilter;
 }
-
-const termSize = 16;
 
 export class Pending {
   private records: Held[] = [];
@@ -49,19 +47,27 @@ export class Pending {
     return this.records.slice(0, end < 0 ? undefined : end + 1);
   }
 
-  /** @param leafFrom leafIndex of the first version. */
-  add(entries: readonly Entry[], packed: ArrayBuffer, leafFrom: number): PendingRecord {
+  /**
+   * Takes entries in, in steps: what is asked as of an entry before them is answered all the time.
+   * @param leafFrom leafIndex of the first version.
+   */
+  *adding(entries: readonly Entry[], packed: ArrayBuffer, leafFrom: number): Generator<void, PendingRecord> {
     let leafIndex = leafFrom;
+    let termCount = 0;
+    for (const { versions } of entries) for (const { terms } of versions) termCount += terms.byteLength / termBytes;
+    const terms = new TermFilter(termCount);
     for (const { seq, versions, newKeys, erasure } of entries) {
       for (const version of versions) {
         if (!version.isErased) this.addRow(rowOf(version, seq, leafIndex));
+        terms.add(version.terms);
         leafIndex += 1;
+        yield;
       }
       for (const { compartment, wrapped } of newKeys) this.keys.set(nameOf(compartment), wrapped);
       if (erasure !== undefined) leafIndex += 1;
     }
     const { seq: lastSeq, time } = entries.at(-1)!;
-    const record = { entries, packed, lastSeq, time, leafUntil: leafIndex, versions: leafIndex - leafFrom };
+    const record = { entries, packed, terms, lastSeq, time, leafUntil: leafIndex, versions: leafIndex - leafFrom };
     this.records.push(record);
     this.versionCount += record.versions;
     return record;
@@ -105,10 +111,8 @@ export class Pending {
     switch (plan.kind) {
       case 'none':
         return false;
-      case 'term': {
-        const number = termNumber(plan.term, 0);
-        return this.records.some((record) => termsOf(record).has(number));
-      }
+      case 'term':
+        return this.records.some(({ terms }) => terms.mayHave(plan.term));
       case 'and':
         return plan.of.every((operand) => this.mayMeet(operand));
       case 'or':
@@ -156,20 +160,6 @@ function hasLinks(plan: Plan): boolean {
     case 'updated':
       return false;
   }
-}
-
-function termsOf(record: Held): ReadonlySet<number> {
-  record.terms ??= new Set(record.entries.flatMap(({ versions }) => versions.flatMap(({ terms }) => numbersOf(terms))));
-  return record.terms;
-}
-
-function numbersOf(packed: Uint8Array): number[] {
-  return Array.from({ length: packed.byteLength / termSize }, (_, index) => termNumber(packed, index * termSize));
-}
-
-/** Six bytes of a term: two terms may share it, which only makes doubt. */
-function termNumber(packed: Uint8Array, at: number): number {
-  return Buffer.prototype.readUIntLE.call(packed, at, 6);
 }
 
 function nameOf(term: Term): string {

@@ -22,6 +22,7 @@ import type {
   LoggedErasure,
   SearchRequest,
   StateValue,
+  VersionRecord,
   VersionRow,
 } from '../catalog.js';
 import { Recent } from '../../vault/recent.js';
@@ -35,6 +36,9 @@ import { readerPragmas } from './schema.js';
 import { Searcher } from './search.js';
 import { Tables } from './tables.js';
 import { openWriteSide, type WriteSide, type WriteSideServices } from './write-side.js';
+
+/** More rows than these are not forgotten one by one. */
+const mostForgotten = 2_000;
 
 /** @throws CatalogUnavailable when the files cannot be opened, or do not fit together. */
 export async function openSqliteCatalog(file: string, options: { scanLimit?: number } = {}): Promise<SqliteCatalog> {
@@ -77,7 +81,7 @@ export class SqliteCatalog implements Catalog {
     this.tables = new Tables(this.db, this.known);
     this.links = new LinkReader(this.db);
     const onCommit = (entries: readonly Entry[]) => {
-      for (const { versions } of entries) for (const { resource } of versions) this.recent.delete(keyOf(resource));
+      for (const { versions } of entries) this.forgetVersionsBefore(versions);
     };
     return { tablesHead: () => this.tables.head(), check: (entries) => this.check(entries), onCommit };
   }
@@ -216,12 +220,20 @@ export class SqliteCatalog implements Catalog {
     }
   }
 
+  /** A first version follows none that could be remembered. */
+  private forgetVersionsBefore(versions: readonly VersionRecord[]): void {
+    const later = versions.filter(({ versionId }) => versionId > 1);
+    if (later.length > mostForgotten) this.recent.clear();
+    else for (const { resource } of later) this.recent.delete(keyOf(resource));
+  }
+
   /** A version that is there already, or a second key of a compartment, is a defect of the caller. @throws RangeError */
-  private check(entries: readonly Entry[]): void {
+  private *check(entries: readonly Entry[]): Generator<void, void> {
     const added = new Map<string, number>();
     const keys = new Set<string>();
     for (const { versions, newKeys } of entries) {
       for (const { resource, versionId, isErased } of versions) {
+        yield;
         if (isErased === true) continue;
         const name = keyOf(resource);
         const before = added.get(name) ?? this.current(resource, Number.MAX_SAFE_INTEGER)?.versionId ?? 0;

@@ -3,12 +3,13 @@
  *
  * What is not an entry (small state, amendments, sweeps) is made in the tables alone, durably, after the entries before it are there.
  */
+import { atOnce, inSlices, Slices } from '../../base/pause.js';
 import type { Amendment, Entry, Head } from '../catalog.js';
 import { AppendConflict, CatalogUnavailable } from '../catalog.js';
-import { Applier } from './applier.js';
+import { Applier, mostPending } from './applier.js';
 import { entryLogFolder, openEntryLog, readEntryLog, type EntryLog } from './entry-log.js';
-import { packEntries } from './packed-entries.js';
-import { Pending } from './pending.js';
+import { packing } from './packed-entries.js';
+import { Pending, type PendingRecord } from './pending.js';
 import { WriterClient } from './writer-client.js';
 
 /** State that is written when the tables were made durable: the newest entry in them. */
@@ -23,7 +24,7 @@ export interface WriteSideServices {
   /** The newest entry that is in the tables, as they say. */
   readonly tablesHead: () => Head;
   /** @throws RangeError for entries that the tables could not take: they must never be in the log. */
-  readonly check: (entries: readonly Entry[]) => void;
+  readonly check: (entries: readonly Entry[]) => Generator<void, void>;
   /** Told of entries that are durable, before `head` covers them. */
   readonly onCommit: (entries: readonly Entry[]) => void;
 }
@@ -81,7 +82,9 @@ export class WriteSide {
   /** Brings the tables to where the log is. Called once, before anything else. */
   async recover(): Promise<void> {
     const records = await readEntryLog(entryLogFolder(this.file), this.newest.seq);
-    for (const { entries, packed } of records) this.commit(entries, packed);
+    for (const { entries, packed } of records) {
+      this.publish(entries, atOnce(this.pending.adding(entries, packed, this.newest.leafCount)));
+    }
     await this.flush();
   }
 
@@ -120,16 +123,20 @@ export class WriteSide {
       const expected = this.newest.seq + 1 + index;
       if (seq !== expected) throw new AppendConflict(`entry ${seq} is not the next one, which is ${expected}`);
     });
-    this.services.check(entries);
+    const slices = new Slices();
+    await inSlices(this.services.check(entries), slices);
     await this.applier.room();
-    const packed = packEntries(entries);
+    const packed = await inSlices(packing(entries), slices);
     try {
       // Commit point: with the record in the log the entries are durable; before it a crash leaves nothing of them.
       await log.append(packed, entries.at(-1)!.seq);
     } catch (error) {
       throw new CatalogUnavailable(`the log cannot be written: ${(error as Error).message}`);
     }
-    this.commit(entries, packed);
+    const record = await inSlices(this.pending.adding(entries, packed, this.newest.leafCount), slices);
+    // Searches would have to wait for what takes seconds to write: until it is written, they are answered as of the entry before it.
+    if (record.versions > mostPending) await this.applier.until(record.lastSeq)?.catch(() => undefined);
+    this.publish(entries, record);
     // What is erased is gone from the tables when this resolves. If they cannot be written, it is when they can, or at the next start.
     if (entries.some(({ erasure }) => erasure !== undefined)) await this.applier.until(this.newest.seq);
   }
@@ -183,9 +190,8 @@ export class WriteSide {
     await this.writer.close();
   }
 
-  /** The entries are durable. */
-  private commit(entries: readonly Entry[], packed: ArrayBuffer): void {
-    const { lastSeq, leafUntil, time } = this.pending.add(entries, packed, this.newest.leafCount);
+  /** Makes `head` cover entries that are durable and pending. */
+  private publish(entries: readonly Entry[], { lastSeq, leafUntil, time }: PendingRecord): void {
     this.services.onCommit(entries);
     this.newest = { seq: lastSeq, leafCount: leafUntil, time };
     this.applier.notice();

@@ -5,6 +5,7 @@
  * transaction. A rehearsal releases nothing, so only what it refuses is recorded.
  */
 import { fhirError } from '../../base/outcome.js';
+import { inSlices, type Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
 import type { Problems } from '../write/problems.js';
 import type { WriteOperation } from '../write/operation.js';
@@ -18,11 +19,13 @@ export async function rehearse(
   entries: readonly RequestEntry[],
   writes: Iterable<WriteOperation>,
   problems: Problems,
+  slices: Slices,
 ): Promise<void> {
-  const written = new Map<string, WriteOperation['interaction']>();
-  for (const { resourceType, id, interaction } of writes) written.set(`${resourceType}/${id}`, interaction);
-  for (const { request, place } of entries) {
-    if (request.method !== 'GET' && request.method !== 'HEAD') continue;
+  const reads = entries.filter(({ request }) => request.method === 'GET' || request.method === 'HEAD');
+  if (reads.length === 0) return;
+  const written = await inSlices(namesOf(writes), slices);
+  for (const { request, place } of reads) {
+    await slices.turn();
     const name = request.path.slice(0, 2).join('/');
     const write = written.get(name);
     if (write === 'delete' && request.path.length === 2) {
@@ -31,6 +34,15 @@ export async function rehearse(
       await problems.collect(`${place}.request`, () => handle(request, { ...context, isRehearsal: true }));
     }
   }
+}
+
+function* namesOf(writes: Iterable<WriteOperation>): Generator<void, Map<string, WriteOperation['interaction']>> {
+  const written = new Map<string, WriteOperation['interaction']>();
+  for (const { resourceType, id, interaction } of writes) {
+    written.set(`${resourceType}/${id}`, interaction);
+    yield;
+  }
+  return written;
 }
 
 function deletedHere(name: string) {

@@ -16,7 +16,7 @@ import {
 } from '../interactions/interaction.js';
 import { patchOf } from '../interactions/patch.js';
 import { renderError } from '../outcome.js';
-import { Slices } from '../../base/pause.js';
+import { inSlices, Slices } from '../../base/pause.js';
 import type { Context, FhirRequest, FhirResponse } from '../request.js';
 import type { FhirServices } from '../services.js';
 import { answerOf } from '../write/answer.js';
@@ -51,13 +51,13 @@ export async function transaction(
     });
     await slices.turn();
   }
-  refuseSameFullUrls(entries, problems);
+  await inSlices(refuseSameFullUrls(entries, problems), slices);
   problems.throwIfAny();
-  await rehearse(handle, context, parsed, operations.keys(), problems);
+  await rehearse(handle, context, parsed, operations.keys(), problems, slices);
   problems.throwIfAny();
 
   const answers: (ResponseEntry | undefined)[] = new Array<undefined>(entries.length).fill(undefined);
-  const written = await write(services, context, inOrder([...operations.keys()]));
+  const written = await write(services, context, inOrder(operations.keys()));
   for (const result of written) {
     const entry = operations.get(result.operation);
     if (entry === undefined || answers[entry.index] !== undefined) continue;
@@ -79,11 +79,12 @@ export async function transaction(
 }
 
 /** Spec: the invariant bdl-7. @throws through `problems`: which of two entries a link meant could not be told. */
-function refuseSameFullUrls(entries: readonly unknown[], problems: Problems): void {
+function* refuseSameFullUrls(entries: readonly unknown[], problems: Problems): Generator<void, void> {
   const places = new Map<string, string>();
-  entries.forEach((entry, index) => {
+  for (const [index, entry] of entries.entries()) {
+    yield;
     const { fullUrl, resource } = entry as { fullUrl?: unknown; resource?: { meta?: { versionId?: unknown } } };
-    if (typeof fullUrl !== 'string') return;
+    if (typeof fullUrl !== 'string') continue;
     const key = JSON.stringify([fullUrl, resource?.meta?.versionId]);
     const first = places.get(key);
     const expression = `Bundle.entry[${index}].fullUrl`;
@@ -92,7 +93,7 @@ function refuseSameFullUrls(entries: readonly unknown[], problems: Problems): vo
       const diagnostics = `The fullUrl "${fullUrl.slice(0, 200)}" stands twice: here and at ${first}.`;
       problems.add(400, [{ severity: 'error', code: 'invariant', diagnostics, expression }]);
     }
-  });
+  }
 }
 
 /** A read, search or operation. What fails after the writes are committed (others were faster) is told in its own entry. */
@@ -124,8 +125,10 @@ async function writeAnswer(
 
 const order: Record<WriteOperation['interaction'], number> = { delete: 0, create: 1, update: 2, patch: 2 };
 
-function inOrder(operations: WriteOperation[]): WriteOperation[] {
-  return operations.sort((a, b) => order[a.interaction] - order[b.interaction]);
+function inOrder(operations: Iterable<WriteOperation>): WriteOperation[] {
+  const groups: WriteOperation[][] = [[], [], []];
+  for (const operation of operations) groups[order[operation.interaction]]!.push(operation);
+  return groups.flat();
 }
 
 /** The write that an entry asks for; undefined for reads and operations. */

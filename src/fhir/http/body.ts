@@ -9,7 +9,7 @@ import { JsonError } from '../../base/json-parser.js';
 import type { Resource } from '../../base/resource.js';
 import type { Definitions } from '../definitions/definitions.js';
 import { readXml, XmlError } from '../format/xml.js';
-import { pause } from '../../base/pause.js';
+import { pause, Slices } from '../../base/pause.js';
 
 /**
  * The whole body, unpacked. A body over the limit is read to its end (within bounds) and thrown away, so that the client gets to hear the answer.
@@ -37,7 +37,18 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     if (source !== request) request.resume();
     throw fhirError(413, 'too-long', `The body is larger than the ${maxBytes} bytes that this server accepts.`);
   }
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  return chunks.length === 1 ? chunks[0] : joined(chunks, sizeBytes);
+}
+
+async function joined(chunks: readonly Buffer[], sizeBytes: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  const slices = new Slices();
+  let at = 0;
+  for (const chunk of chunks) {
+    at += chunk.copy(bytes, at);
+    await slices.turn();
+  }
+  return bytes;
 }
 
 function unpacked(request: IncomingMessage): Readable {
@@ -62,7 +73,7 @@ const largeBytes = 256 * 1024;
 
 /** @throws FhirError 400 `structure` with line and column when `bytes` are no UTF-8 JSON. */
 export async function parseJsonBody(bytes: Buffer): Promise<unknown> {
-  const text = decodeUtf8(bytes);
+  const text = bytes.length < largeBytes ? decodeUtf8(bytes) : await decodeInSlices(bytes);
   try {
     return bytes.length < largeBytes ? parseJson(text) : await parseJsonInSlices(text, pause);
   } catch (error) {
@@ -96,8 +107,33 @@ export function decodeUtf8(bytes: Buffer): string {
   try {
     return strictUtf8.decode(bytes);
   } catch {
-    throw fhirError(400, 'structure', 'The body is not UTF-8 text.');
+    throw notUtf8();
   }
+}
+
+/** So much is decoded at once. */
+const decodedBytes = 2 * 1024 * 1024;
+
+/** @throws FhirError 400 `structure` when `bytes` are no UTF-8. */
+async function decodeInSlices(bytes: Buffer): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const pieces: string[] = [];
+  try {
+    for (let at = 0; at < bytes.length; at += decodedBytes) {
+      const end = at + decodedBytes;
+      pieces.push(decoder.decode(bytes.subarray(at, end), { stream: end < bytes.length }));
+      await pause();
+    }
+  } catch {
+    throw notUtf8();
+  }
+  const text = pieces.join('');
+  await pause();
+  return text;
+}
+
+function notUtf8() {
+  return fhirError(400, 'structure', 'The body is not UTF-8 text.');
 }
 
 function capitalised(text: string): string {

@@ -6,6 +6,7 @@
  * interactions free of races.
  */
 import type { Term } from '../../base/ids.js';
+import { Slices } from '../../base/pause.js';
 import type { Catalog, VersionRow } from '../../commit/catalog.js';
 import type { CommitState } from '../../commit/draft.js';
 import type { Plan } from '../search/plan.js';
@@ -46,7 +47,11 @@ export class Facts {
 
   /** True when every fact is so in `state` too. */
   async hold(state: CommitState): Promise<boolean> {
-    for (const fact of this.facts.values()) if (!(await holds(fact, state))) return false;
+    const slices = new Slices();
+    for (const fact of this.facts.values()) {
+      if (!(await holds(fact, state))) return false;
+      await slices.turn();
+    }
     return true;
   }
 }

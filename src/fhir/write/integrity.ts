@@ -5,6 +5,7 @@
  */
 import type { Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
+import { mapInSlices, type Slices } from '../../base/pause.js';
 import type { Context } from '../request.js';
 import { permits } from '../permits.js';
 import { findReferences } from '../bundle/references.js';
@@ -21,16 +22,28 @@ export class Integrity {
   private readonly deleted = new Set<string>();
   private readonly known = new Map<string, 'readable' | 'hidden' | 'absent'>();
 
-  constructor(
+  private constructor(
     private readonly services: TargetServices,
     private readonly facts: Facts,
     private readonly context: Context,
+  ) {}
+
+  /** @param targets what the same write is about. */
+  static async of(
+    services: TargetServices,
+    facts: Facts,
+    context: Context,
     targets: readonly Target[],
-  ) {
-    for (const { kind, resourceType, id } of targets) {
-      if (kind === 'delete') this.deleted.add(`${resourceType}/${id}`);
-      else if (kind !== 'nothing') this.written.add(`${resourceType}/${id}`);
-    }
+    slices: Slices,
+  ): Promise<Integrity> {
+    const integrity = new Integrity(services, facts, context);
+    await mapInSlices(targets, (target) => integrity.add(target), slices);
+    return integrity;
+  }
+
+  private add({ kind, resourceType, id }: Target): void {
+    if (kind === 'delete') this.deleted.add(`${resourceType}/${id}`);
+    else if (kind !== 'nothing') this.written.add(`${resourceType}/${id}`);
   }
 
   /** How many resources the same write deletes. */

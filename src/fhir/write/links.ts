@@ -12,7 +12,7 @@ import type { Facts } from './facts.js';
 import { visibleMatches } from './matches.js';
 import type { Problems } from './problems.js';
 import type { Target, TargetServices } from './targets.js';
-import type { Slices } from '../../base/pause.js';
+import { mapInSlices, type Slices } from '../../base/pause.js';
 
 const conditionalForm = /^([A-Z][A-Za-z]+)\?(.+)$/;
 const relativeForm = /^[A-Z][A-Za-z]+\/[A-Za-z0-9\-.]{1,64}/;
@@ -23,15 +23,21 @@ export class Links {
   private readonly byFullUrl = new Map<string, string>();
   private readonly byCondition = new Map<string, string>();
 
-  /** @param targets every target with its operation; those of creates and updates can be linked to. */
-  constructor(
+  private constructor(
     private readonly services: TargetServices,
     private readonly targets: readonly Target[],
-  ) {
-    for (const { operation, kind, resourceType, id } of targets) {
-      if (operation.fullUrl === undefined || kind === 'delete' || kind === 'nothing') continue;
-      this.byFullUrl.set(operation.fullUrl, `${resourceType}/${id}`);
-    }
+  ) {}
+
+  /** @param targets every target with its operation; those of creates and updates can be linked to. */
+  static async of(services: TargetServices, targets: readonly Target[], slices: Slices): Promise<Links> {
+    const links = new Links(services, targets);
+    await mapInSlices(targets, (target) => links.add(target), slices);
+    return links;
+  }
+
+  private add({ operation, kind, resourceType, id }: Target): void {
+    if (operation.fullUrl === undefined || kind === 'delete' || kind === 'nothing') return;
+    this.byFullUrl.set(operation.fullUrl, `${resourceType}/${id}`);
   }
 
   /** Settles every conditional reference; those without exactly one match become problems at their places. */

@@ -53,9 +53,9 @@ export async function prepare(
   const slices = new Slices();
   const problems = new Problems();
   const targets = await settleTargets(services, facts, context, operations, problems, slices);
-  const links = new Links(services, targets);
+  const links = await Links.of(services, targets, slices);
   await links.settleConditions(facts, context, problems, slices);
-  const integrity = new Integrity(services, facts, context, targets);
+  const integrity = await Integrity.of(services, facts, context, targets, slices);
   const prepared: Prepared[] = [];
   for (const target of targets) {
     const { operation } = target;

@@ -2,6 +2,8 @@
  * Writes operations, all or none: prepared on a snapshot, committed only if what they were decided upon still holds.
  */
 import { fhirError } from '../../base/outcome.js';
+import { inSlices, mapInSlices } from '../../base/pause.js';
+import type { Draft } from '../../commit/draft.js';
 import type { Committed } from '../../commit/draft.js';
 import type { Context } from '../request.js';
 import type { FhirServices } from '../services.js';
@@ -30,15 +32,16 @@ export async function write(
     const facts = new Facts(services.catalog);
     const under = { epoch: services.extractor.epoch, parameters: services.search.parameters };
     const prepared = await prepare(services, facts, context, operations);
+    const drafts = draftsOf(prepared);
     const recorded = recordWrite(services, context, prepared);
     // Its failure is told below, after what a commit brings with it.
     recorded.catch(() => undefined);
-    const committed = await commit(services, facts, prepared, under);
-    if (committed !== undefined) await follow(services, prepared);
+    const committed = await commit(services, facts, drafts, under);
+    if (committed !== undefined) await follow(services, drafts);
     await recorded;
     if (committed === undefined) continue;
     await waitForAnchor(services, context, committed);
-    return written(services, prepared, committed);
+    return inSlices(written(services, prepared, committed));
   }
   throw fhirError(409, 'conflict', 'Others kept changing what this write depends on; try again.');
 }
@@ -57,10 +60,9 @@ function isStill({ extractor, search }: WriteServices, { epoch, parameters }: In
 async function commit(
   services: WriteServices,
   facts: Facts,
-  prepared: readonly Prepared[],
+  drafts: readonly Draft[],
   under: IndexedUnder,
 ): Promise<Committed | undefined> {
-  const drafts = draftsOf(prepared);
   if (drafts.length === 0) return { seq: facts.asOf, time: 0, versions: [] };
   return services.committer.submit<Committed | undefined>(async (state) =>
     isStill(services, under) && (await facts.hold(state))
@@ -69,27 +71,28 @@ async function commit(
   );
 }
 
-function draftsOf(prepared: readonly Prepared[]) {
-  return prepared.flatMap(({ draft }) => (draft === undefined ? [] : [draft]));
+function draftsOf(prepared: readonly Prepared[]): Draft[] {
+  return prepared.map(({ draft }) => draft).filter((draft) => draft !== undefined);
 }
 
 /** The record of who wrote what is durable before the answer leaves; it is made beside the commit, not after it. */
-function recordWrite(services: WriteServices, context: Context, prepared: readonly Prepared[]): Promise<void> {
-  const patients = new Set(prepared.flatMap(({ draft }) => draft?.patients ?? []));
-  return recordAccess(services, context, {
+async function recordWrite(services: WriteServices, context: Context, prepared: readonly Prepared[]): Promise<void> {
+  const patients = new Set<string>();
+  const entities = await mapInSlices(prepared, ({ target, draft }) => {
+    for (const patient of draft?.patients ?? []) patients.add(patient);
+    const versionId = draft?.versionId ?? target.current?.versionId;
+    return `${target.resourceType}/${target.id}${versionId === undefined ? '' : `/_history/${versionId}`}`;
+  });
+  await recordAccess(services, context, {
     interaction: prepared.length === 1 ? prepared[0].target.operation.interaction : 'transaction',
     outcome: 'permit',
-    entities: prepared.map(({ target, draft }) => {
-      const versionId = draft?.versionId ?? target.current?.versionId;
-      return `${target.resourceType}/${target.id}${versionId === undefined ? '' : `/_history/${versionId}`}`;
-    }),
+    entities,
     patients: [...patients],
   });
 }
 
 /** What a commit brings with it, also where its answer cannot be given: consents go to the chain, definitions come into force. */
-async function follow({ consents, afterCommit }: WriteServices, prepared: readonly Prepared[]): Promise<void> {
-  const drafts = draftsOf(prepared);
+async function follow({ consents, afterCommit }: WriteServices, drafts: readonly Draft[]): Promise<void> {
   for (const { resourceType, id, resource } of drafts) {
     if (resourceType !== 'Consent' || consents === undefined) continue;
     if (resource === undefined) await consents.onConsentRevoked(id);
@@ -105,16 +108,27 @@ async function waitForAnchor({ anchored }: WriteServices, context: Context, { ve
   }
 }
 
-function written({ opened }: WriteServices, prepared: readonly Prepared[], { versions }: Committed): Written[] {
+function* written(
+  { opened }: WriteServices,
+  prepared: readonly Prepared[],
+  { versions }: Committed,
+): Generator<void, Written[]> {
   const keeps = prepared.length <= mostKept;
-  const byName = new Map(versions.map((version) => [`${version.resourceType}/${version.id}`, version]));
-  return prepared.map(({ target, issues, rendered }) => {
+  const byName = new Map<string, (typeof versions)[number]>();
+  for (const version of versions) {
+    byName.set(`${version.resourceType}/${version.id}`, version);
+    yield;
+  }
+  const done: Written[] = [];
+  for (const { target, issues, rendered } of prepared) {
+    yield;
     const { operation, kind, resourceType, id, current } = target;
     const row = byName.get(`${resourceType}/${id}`)?.row ?? current;
     const text = rendered?.();
     if (keeps && text !== undefined && row !== undefined) opened.put(row, text);
-    return { operation, result: results[kind], resourceType, id, row, text, issues };
-  });
+    done.push({ operation, result: results[kind], resourceType, id, row, text, issues });
+  }
+  return done;
 }
 
 /** A larger write is not kept in memory: it would drive out what is read. */

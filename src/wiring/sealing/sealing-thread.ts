@@ -1,5 +1,7 @@
 /** The main thread's side of the sealing thread. */
 import { Worker } from 'node:worker_threads';
+import { partsOf } from '../../base/parts.js';
+import { Slices } from '../../base/pause.js';
 import type { LeafContext } from '../../anchoring/leaf.js';
 import type { ContentSealer, ContentToSeal, SealedContent } from '../../commit/content-sealer.js';
 import { packContents, unpackSealed } from './messages.js';
@@ -23,14 +25,29 @@ export class SealingThread implements ContentSealer {
     this.worker = this.start();
   }
 
-  seal(contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
+  /** Many go in parts, so that this thread never packs or unpacks for long. */
+  async seal(contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
+    const context = this.context();
+    const slices = new Slices();
+    const parts: Promise<SealedContent[]>[] = [];
+    for (const part of partsOf(contents, ({ json }) => json.byteLength, atOnce)) {
+      const sealed = this.sealPart(context, part);
+      // It is told below, with that of all parts.
+      sealed.catch(() => undefined);
+      parts.push(sealed);
+      await slices.turn();
+    }
+    return (await Promise.all(parts)).flat();
+  }
+
+  private sealPart(context: LeafContext, contents: readonly ContentToSeal[]): Promise<SealedContent[]> {
     // A thread that died is started again; what it had under way was refused.
     const worker = (this.worker ??= this.start());
     const id = this.nextId;
     this.nextId += 1;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      const packed = packContents(this.context(), contents);
+      const packed = packContents(context, contents);
       worker.postMessage({ id, contents: packed } satisfies SealingRequest, [packed]);
     });
   }
@@ -58,3 +75,6 @@ export class SealingThread implements ContentSealer {
     this.waiting.clear();
   }
 }
+
+/** So much is packed and sent at once. */
+const atOnce = { items: 250, sizeBytes: 1024 * 1024 };
