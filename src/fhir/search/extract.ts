@@ -13,11 +13,12 @@ import type { Selected } from './expression.js';
 import { intervalOf } from './interval.js';
 import { nearTexts, positionOf } from './near.js';
 import { numberRangeOf, numberTexts } from './number.js';
-import type { Parameter, SearchParameters } from './parameters.js';
+import type { Parameter, SearchParameters, SearchType } from './parameters.js';
 import { measuredRangeOf, quantityTexts } from './quantity.js';
 import { referenceOf, referenceTexts } from './reference.js';
 import { targetTypeOf } from './reference-text.js';
 import { packTerms, termsIn } from '../../vault/blinder.js';
+import { RepeatedTexts } from './repeated-texts.js';
 import { sortRangeOf, type SortKeys } from './sort-keys.js';
 import { sourceKey, sourcesOf, type Source } from './sources.js';
 import { labelledText } from './labelled.js';
@@ -60,9 +61,10 @@ export interface Extractor {
 }
 
 export function createExtractor(services: ExtractorServices): Extractor {
+  const repeated = new RepeatedTexts();
   return {
-    extract: (resource) => extract(services, resource),
-    entries: (resource) => entries(services, resource),
+    extract: (resource) => extract(services, repeated, resource),
+    entries: (resource) => entries(services, repeated, resource),
   };
 }
 
@@ -73,15 +75,15 @@ const mostParts = 31;
  * A period without its end, a coding without its system, or an expression over what is cut out may match where the whole does not. So the index
  * has the terms of each part too; which of them hold for a reader is decided on what she sees (interactions/visible-matches.ts).
  */
-function entries(services: ExtractorServices, resource: Resource): Extracted {
-  const whole = extract(services, resource);
+function entries(services: ExtractorServices, repeated: RepeatedTexts, resource: Resource): Extracted {
+  const whole = extract(services, repeated, resource);
   const labels = elementLabelsOf(resource).map(labelKey);
   if (labels.length === 0) return whole;
   const isMandatory = isMandatoryIn(services.parameters.definitions, resource.resourceType);
   const terms = [whole.terms];
   for (const hidden of someSubsets(labels, mostParts)) {
     const part = redacted(resource, (found) => hidden.has(labelKey(found)), isMandatory);
-    terms.push(extract(services, part).terms);
+    terms.push(extract(services, repeated, part).terms);
   }
   return { ...whole, terms: packTerms(terms.flatMap(termsIn)) };
 }
@@ -108,7 +110,7 @@ function* combinations(labels: readonly string[], size: number): Generator<strin
   }
 }
 
-function extract(services: ExtractorServices, resource: Resource): Extracted {
+function extract(services: ExtractorServices, repeated: RepeatedTexts, resource: Resource): Extracted {
   const { parameters, blinder, words = 'narrative' } = services;
   const texts = new Set<string>();
   const links = new Map<string, Link>();
@@ -118,7 +120,12 @@ function extract(services: ExtractorServices, resource: Resource): Extracted {
     const values = source.selection.selectAll(resource);
     if (values.length > 0) selected.set(source.key, values);
     presenceTexts(source, values, emit);
-    for (const value of values) indexValue(services, source, value, emit, links);
+    for (const value of values) {
+      if (source.searchType === 'reference') addLink(services, source, value, links);
+      const make = (add: (text: string) => void) => valueTexts(services, source, value, add);
+      if (measured.has(source.searchType)) make(emit);
+      else for (const text of repeated.of(source, value, make)) texts.add(text);
+    }
   }
   const patients = patientsOf(parameters, resource);
   for (const patient of patients) emit(compartmentText(patient));
@@ -139,12 +146,14 @@ function presenceTexts({ presence, isUsual }: Source, values: readonly Selected[
   }
 }
 
-function indexValue(
-  { blinder, baseUrl }: ExtractorServices,
+/** Kinds of search whose values hardly repeat, and have more to them than their JSON: the exact text of their number. */
+const measured: ReadonlySet<SearchType> = new Set(['number', 'quantity', 'special', 'composite']);
+
+function valueTexts(
+  { baseUrl }: ExtractorServices,
   { key, searchType, isPlain }: Source,
   { value, type, text }: Selected,
   emit: (text: string) => void,
-  links: Map<string, Link>,
 ): void {
   switch (searchType) {
     case 'token':
@@ -173,22 +182,24 @@ function indexValue(
       const position = positionOf(value);
       return position && nearTexts(key, position, emit);
     }
-    case 'reference': {
-      const reference = referenceOf(value, baseUrl);
-      referenceTexts(key, reference, emit);
-      if (!reference.target) return;
-      const name = `${reference.target.type}/${reference.target.id}`;
-      const linkKey = `${key}\u0000${name}`;
-      if (links.has(linkKey)) return;
-      links.set(linkKey, {
-        param: blinder.term(linkText(key)),
-        target: resourceName(blinder, reference.target.type, reference.target.id),
-      });
-      return;
-    }
+    case 'reference':
+      return referenceTexts(key, referenceOf(value, baseUrl), emit);
     case 'composite':
       return;
   }
+}
+
+function addLink(
+  { blinder, baseUrl }: ExtractorServices,
+  { key }: Source,
+  { value }: Selected,
+  links: Map<string, Link>,
+): void {
+  const { target } = referenceOf(value, baseUrl);
+  if (target === undefined) return;
+  const linkKey = `${key}\u0000${target.type}/${target.id}`;
+  if (links.has(linkKey)) return;
+  links.set(linkKey, { param: blinder.term(linkText(key)), target: resourceName(blinder, target.type, target.id) });
 }
 
 function sortKeysOf(
