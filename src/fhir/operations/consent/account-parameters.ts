@@ -5,9 +5,14 @@ import { type AccountStatement, statementDigest, typedDataOf } from '../../../ch
 import type { Hex } from '../../../chain/chain.js';
 import { type AccountSignature, type PasskeyPoint, passkeyName } from '../../../chain/passkey-signature.js';
 import type { Eip712Domain } from '../../../chain/signing.js';
-import { AccountRefused } from '../../../consent/account-desk.js';
+import {
+  AccountRefused,
+  type AccountDesk,
+  type AccountIntent,
+  type AccountView,
+} from '../../../consent/account-desk.js';
 import type { Account, OwnKey } from '../../../consent/account-keys.js';
-import type { Input, OutputParameter } from '../../terminology/operations/parameters.js';
+import { type Input, type OutputParameter, parametersOf } from '../../terminology/operations/parameters.js';
 
 /** Milliseconds since 1970 of an instant. */
 const instantForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;
@@ -92,6 +97,28 @@ export function toSignParts(
     { name: 'challenge', valueString: Buffer.from(statementDigest(domain, statement)).toString('base64url') },
     { name: 'credential', valueString: own?.credential },
   ].filter((part) => Object.entries(part).every(([, value]) => value !== undefined));
+}
+
+/** The account as it is when all that was sent for it is done: what is signed next counts from there. */
+export async function accountToSign(accounts: AccountDesk, id: string, isSigned: boolean): Promise<AccountView> {
+  if (!isSigned) await asFhir(() => accounts.settled(id));
+  return accounts.about(id);
+}
+
+/** The answer to an intent that comes without a signature. @param signer who is to sign, where a passkey is to be named. */
+export function toSign(
+  accounts: AccountDesk,
+  id: string,
+  intent: AccountIntent,
+  account: Account,
+  signer: Pick<Account, 'own'> = {},
+) {
+  return inState('to-sign', toSignParts(accounts.domain, accounts.statement(id, intent, account), signer));
+}
+
+/** The answer of an operation on an account: what became of it, with what belongs to that. */
+export function inState(state: 'to-sign' | 'started' | 'done', parts: readonly OutputParameter[]) {
+  return { status: 200, resource: parametersOf([{ name: 'state', valueCode: state }, ...parts]) };
 }
 
 /** Runs `task`, with what the account refuses told as FHIR does. */

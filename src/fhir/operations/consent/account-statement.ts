@@ -8,21 +8,23 @@
  */
 import { fhirError } from '../../../base/outcome.js';
 import type { AccountDesk, AccountIntent } from '../../../consent/account-desk.js';
-import { Input, parametersOf } from '../../terminology/operations/parameters.js';
+import { Input } from '../../terminology/operations/parameters.js';
 import type { Context, FhirRequest } from '../../request.js';
 import type { FhirServices } from '../../services.js';
 import type { PathParameters } from '../../interactions/interaction.js';
 import type { Operation } from '../operation.js';
 import { accountHolder, recordAccountAccess } from './account-holder.js';
 import {
+  accountToSign,
   addressIn,
   asFhir,
+  inState,
   keyIn,
   pointIn,
   secondsIn,
   signatureIn,
   statementIn,
-  toSignParts,
+  toSign,
 } from './account-parameters.js';
 
 /** Three days. */
@@ -62,12 +64,8 @@ export async function perform(
   const input = Input.of(request.query, request.body);
   const isSigned = input.text('signature') !== undefined;
   const id = await accountHolder(services, context, place, isSigned);
-  if (!isSigned) await asFhir(() => accounts.settled(id));
-  const account = await accounts.about(id);
-  if (account.owner === 'own' && !isSigned) {
-    const parts = toSignParts(accounts.domain, accounts.statement(id, intent, account), account);
-    return { status: 200, resource: parametersOf([{ name: 'state', valueCode: 'to-sign' }, ...parts]) };
-  }
+  const account = await accountToSign(accounts, id, isSigned);
+  if (account.owner === 'own' && !isSigned) return toSign(accounts, id, intent, account, account);
   const receipt = await asFhir(() => {
     if (account.owner === 'server') {
       // What the server signs, it signs for her alone.
@@ -82,13 +80,7 @@ export async function perform(
     return accounts.perform(id, statement, signature);
   });
   await recordAccountAccess(services, context, intent.kind, id);
-  return {
-    status: 200,
-    resource: parametersOf([
-      { name: 'state', valueCode: 'done' },
-      { name: 'block', valueUnsignedInt: receipt.blockNumber },
-    ]),
-  };
+  return inState('done', [{ name: 'block', valueUnsignedInt: receipt.blockNumber }]);
 }
 
 function delegationIn(input: Input): AccountIntent {

@@ -7,10 +7,19 @@
  */
 import { fhirError } from '../../../base/outcome.js';
 import type { AccountDesk } from '../../../consent/account-desk.js';
-import { Input, parametersOf } from '../../terminology/operations/parameters.js';
+import { Input } from '../../terminology/operations/parameters.js';
 import type { Operation } from '../operation.js';
 import { accountHolder, recordAccountAccess } from './account-holder.js';
-import { asFhir, keyIn, pointIn, signatureIn, statementIn, toSignParts } from './account-parameters.js';
+import {
+  accountToSign,
+  asFhir,
+  inState,
+  keyIn,
+  pointIn,
+  signatureIn,
+  statementIn,
+  toSign,
+} from './account-parameters.js';
 
 export function consentKeyOperation(accounts: AccountDesk): Operation {
   return {
@@ -24,15 +33,11 @@ export function consentKeyOperation(accounts: AccountDesk): Operation {
       const id = await accountHolder(services, context, place, false);
       const key = keyIn(input);
       if (key === undefined) throw fhirError(400, 'required', "Expected 'key', or 'publicKey' and 'credential'.");
-      if (input.text('signature') === undefined) await asFhir(() => accounts.settled(id));
-      const account = await accounts.about(id);
+      const account = await accountToSign(accounts, id, input.text('signature') !== undefined);
       if (account.key === key.name) throw fhirError(409, 'conflict', 'This key is the account’s already.');
       const intent = { kind: 'change-key', key: key.name } as const;
       const signature = signatureIn(input, 'signature', key.point);
-      if (signature === undefined) {
-        const parts = toSignParts(accounts.domain, accounts.statement(id, intent, account), {});
-        return { status: 200, resource: parametersOf([{ name: 'state', valueCode: 'to-sign' }, ...parts]) };
-      }
+      if (signature === undefined) return toSign(accounts, id, intent, account);
       const receipt = await asFhir(async () => {
         const statement = accounts.statement(id, intent, account, statementIn(input));
         accounts.requireSigner(statement, signature, [key.name]);
@@ -46,14 +51,10 @@ export function consentKeyOperation(accounts: AccountDesk): Operation {
         return accounts.changeKey(id, statement, key, account, account.owner === 'own' ? previous : undefined);
       });
       await recordAccountAccess(services, context, 'consent-key', id);
-      return {
-        status: 200,
-        resource: parametersOf([
-          { name: 'state', valueCode: 'done' },
-          { name: 'key', valueString: key.name },
-          { name: 'block', valueUnsignedInt: receipt?.blockNumber },
-        ]),
-      };
+      return inState('done', [
+        { name: 'key', valueString: key.name },
+        { name: 'block', valueUnsignedInt: receipt?.blockNumber },
+      ]);
     },
   };
 }

@@ -7,12 +7,21 @@
  */
 import { fhirError } from '../../../base/outcome.js';
 import type { AccountDesk } from '../../../consent/account-desk.js';
-import { Input, parametersOf } from '../../terminology/operations/parameters.js';
+import { Input } from '../../terminology/operations/parameters.js';
 import type { Context } from '../../request.js';
 import type { FhirServices } from '../../services.js';
 import type { Operation } from '../operation.js';
 import { accountHolder, recordAccountAccess } from './account-holder.js';
-import { asFhir, instantOf, keyIn, signatureIn, statementIn, toSignParts } from './account-parameters.js';
+import {
+  accountToSign,
+  asFhir,
+  inState,
+  instantOf,
+  keyIn,
+  signatureIn,
+  statementIn,
+  toSign,
+} from './account-parameters.js';
 import { perform } from './account-statement.js';
 
 export function recoverOperation(accounts: AccountDesk): Operation {
@@ -38,17 +47,13 @@ async function start(accounts: AccountDesk, services: FhirServices, context: Con
   const key = keyIn(input);
   if (key === undefined)
     throw fhirError(400, 'required', "Expected the new key as 'key', or 'publicKey' and 'credential'.");
-  if (input.text('signature') === undefined) await asFhir(() => accounts.settled(id));
-  const account = await accounts.about(id);
+  const account = await accountToSign(accounts, id, input.text('signature') !== undefined);
   const { recovery } = account;
   if (recovery.key === undefined) throw fhirError(422, 'business-rule', 'The patient has named no guardians.');
   const by = recovery.key;
   const intent = { kind: 'recover', next: key.name } as const;
   const signature = signatureIn(input, 'signature', undefined);
-  if (signature === undefined) {
-    const parts = toSignParts(accounts.domain, accounts.statement(id, intent, account), {});
-    return { status: 200, resource: parametersOf([{ name: 'state', valueCode: 'to-sign' }, ...parts]) };
-  }
+  if (signature === undefined) return toSign(accounts, id, intent, account);
   const ready = await asFhir(async () => {
     const statement = accounts.statement(id, intent, account, statementIn(input));
     accounts.requireSigner(statement, signature, [by]);
@@ -56,13 +61,9 @@ async function start(accounts: AccountDesk, services: FhirServices, context: Con
     return (await accounts.about(id)).recovery.readyAt;
   });
   await recordAccountAccess(services, context, 'recover', id);
-  return {
-    status: 200,
-    resource: parametersOf([
-      { name: 'state', valueCode: 'started' },
-      { name: 'recoveryReady', valueInstant: ready === undefined ? undefined : instantOf(ready) },
-    ]),
-  };
+  return inState('started', [
+    { name: 'recoveryReady', valueInstant: ready === undefined ? undefined : instantOf(ready) },
+  ]);
 }
 
 async function finish(accounts: AccountDesk, services: FhirServices, context: Context, input: Input, id: string) {
@@ -76,12 +77,8 @@ async function finish(accounts: AccountDesk, services: FhirServices, context: Co
     accounts.finishRecovery(id, key ?? { kind: 'wallet', name: recovery.next as `0x${string}` }),
   );
   await recordAccountAccess(services, context, 'recover', id);
-  return {
-    status: 200,
-    resource: parametersOf([
-      { name: 'state', valueCode: 'done' },
-      { name: 'key', valueString: recovery.next },
-      { name: 'block', valueUnsignedInt: receipt.blockNumber },
-    ]),
-  };
+  return inState('done', [
+    { name: 'key', valueString: recovery.next },
+    { name: 'block', valueUnsignedInt: receipt.blockNumber },
+  ]);
 }
