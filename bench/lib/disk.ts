@@ -6,7 +6,7 @@ import type { Row } from './table.js';
 import { number } from './table.js';
 
 /** Bytes of all files below a folder. */
-export function sizeBytesOf(folder: string): number {
+function sizeBytesOf(folder: string): number {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size, 0);

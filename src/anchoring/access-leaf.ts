@@ -20,7 +20,7 @@ export interface AccessHead {
 
 const format = 0x04;
 /** Of an entry. */
-export const accessEntryBytes = 81;
+const accessEntryBytes = 81;
 
 export function encodeAccessHead({ time, server, count, digest }: AccessHead): Buffer {
   if (digest.byteLength !== 32) throw new RangeError('the digest of an access log has 32 bytes');

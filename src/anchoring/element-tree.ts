@@ -11,8 +11,8 @@ import { keystream, saltBytes } from './keystream.js';
 
 /** Children of a node. */
 export const arity = 16;
-export const elementTag = 0x10;
-export const nodeTag = 0x11;
+const elementTag = 0x10;
+const nodeTag = 0x11;
 const hashBytes = 32;
 
 /** An element tree in full: only for those who may read the whole resource. */

@@ -40,7 +40,7 @@ export function createLeafOf(
 }
 
 /** Salts from the system's random source, drawn 256 at a time. */
-export function randomSalts(): () => Uint8Array {
+function randomSalts(): () => Uint8Array {
   const pool = Buffer.alloc(256 * saltBytes);
   let used = pool.length;
   return () => {

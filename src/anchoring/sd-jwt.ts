@@ -11,7 +11,7 @@ import { parseJson } from '../base/json.js';
 import type { Element } from './elements.js';
 
 /** `vct` of these documents. */
-export const sdJwtType = 'urn:mooring:elements:1';
+const sdJwtType = 'urn:mooring:elements:1';
 /** Digests are filled up to a multiple of this. */
 const digestGroup = 16;
 

@@ -12,7 +12,7 @@ const format = 0x03;
  * @param leaves places in the log, ascending.
  * @param time milliseconds since 1970.
  */
-export function encodeTombstone(leaves: readonly number[], time: number): Buffer {
+function encodeTombstone(leaves: readonly number[], time: number): Buffer {
   const places = Buffer.alloc(8 * leaves.length);
   leaves.forEach((leafIndex, at) => places.writeBigUInt64BE(BigInt(leafIndex), 8 * at));
   const entry = Buffer.alloc(9);

@@ -118,7 +118,7 @@ export function checkPath({ leaf, leafIndex }: Proof, { statement, inclusion }: 
 }
 
 /** The leaf is in the log, and the statement that took it in vouches for it. @throws ProofRefused */
-export function checkInclusion(proof: Proof, anchor: Anchor): void {
+function checkInclusion(proof: Proof, anchor: Anchor): void {
   checkPath(proof, anchor);
   const { parts, leafIndex } = proof;
   const { statement, receipts } = anchor;

@@ -13,7 +13,7 @@ export interface AnvilProcess {
 }
 
 /** Path of the binary in the platform's package. @throws Error when the platform has none. */
-export function anvilBinary(): string {
+function anvilBinary(): string {
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   const require = createRequire(import.meta.url);
   const manifest = require.resolve(`@foundry-rs/anvil-${process.platform}-${architecture}/package.json`);

@@ -48,7 +48,7 @@ export interface RegistryQuestion {
 }
 
 /** In the order of `IConsentRegistry.Reason`. */
-export const REASONS = [
+const REASONS = [
   'no-consent',
   'implicit',
   'patient',

@@ -18,7 +18,7 @@ let network: Interface | undefined;
 const networkAbi = () => (network ??= new Interface(JSON.stringify(artifact('Network').abi)));
 
 /** What the directory calls an organisation: SHA-256 of its identifier. */
-export function organisationName(identifier: string): Hex {
+function organisationName(identifier: string): Hex {
   return `0x${toHex(sha256(Buffer.from(identifier)))}`;
 }
 

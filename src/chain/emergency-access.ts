@@ -33,7 +33,7 @@ export interface EmergencyDeclaration {
   readonly durationS: number;
 }
 
-export const VERDICTS = ['none', 'contested', 'justified', 'misuse'] as const;
+const VERDICTS = ['none', 'contested', 'justified', 'misuse'] as const;
 
 export interface EmergencyGrant {
   readonly patient: Hex;
@@ -88,7 +88,7 @@ export function encodeEnd(grant: number): Hex {
 }
 
 /** What the patient's key signs to contest a grant. */
-export function contestDigest(domain: Eip712Domain, grant: number, reason: Hex): Uint8Array {
+function contestDigest(domain: Eip712Domain, grant: number, reason: Hex): Uint8Array {
   return typedDataDigest('EmergencyAccess', domain, CONTEST_TYPE, uintWord(grant) + bytes32Word(reason));
 }
 

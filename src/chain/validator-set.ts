@@ -17,7 +17,7 @@ export interface ValidatorSet {
 }
 
 /** @throws ChainUnavailable */
-export async function readValidatorSet(
+async function readValidatorSet(
   chain: Pick<EvmChain, 'head' | 'logs'>,
   { anchorLog, fromBlock }: Pick<Contracts, 'anchorLog' | 'fromBlock'>,
 ): Promise<ValidatorSet> {

@@ -10,7 +10,7 @@ import { masterWraps, type Vault } from '../vault/vault.js';
 import { keyBytes } from '../vault/xchacha.js';
 import type { Catalog, CompartmentKey, KeyWrap, VersionAmendment } from './catalog.js';
 import type { Committer } from './committer.js';
-import { advance, endRotation, readRotation, type RotatedKey, type RotationState } from './rotation.js';
+import { advance, endRotation, readRotation, type RotationState } from './rotation.js';
 
 export interface KeyRotationServices {
   readonly catalog: Catalog;
@@ -24,7 +24,7 @@ export interface KeyRotationServices {
 }
 
 /** Small state that the master key wrapped, by the beginnings of its keys. */
-export const wrappedStates = ['consent/key/'] as const;
+const wrappedStates = ['consent/key/'] as const;
 
 const keysAtOnce = 200;
 const versionsAtOnce = 500;
@@ -141,14 +141,6 @@ export async function rotateCompartments(services: KeyRotationServices): Promise
     await onProgress?.(state);
   }
   await endRotation(catalog);
-}
-
-/** Goes on with the rotation of keys that was under way, if one was. @returns which. */
-export async function resumeKeyRotation(services: KeyRotationServices): Promise<RotatedKey | undefined> {
-  const state = await readRotation(services.catalog);
-  if (state?.key === 'master') await rotateMaster(services);
-  if (state?.key === 'compartments') await rotateCompartments(services);
-  return state?.key;
 }
 
 function withFreshKey(keyRing: KeyRing, wrapped: Uint8Array): Uint8Array {

@@ -22,7 +22,7 @@ export interface RotationState {
   readonly generation?: number;
 }
 
-export const rotationKey = 'rotation';
+const rotationKey = 'rotation';
 
 /** The rotation that is under way. */
 export async function readRotation(catalog: Pick<Catalog, 'getState'>): Promise<RotationState | undefined> {

@@ -72,7 +72,7 @@ function combined(
 }
 
 /** What one policy says; a permit that may not count is nothing. */
-export function evaluatePolicy(policy: Policy, request: ClearRequest): RuleOutcome {
+function evaluatePolicy(policy: Policy, request: ClearRequest): RuleOutcome {
   const outcome = evaluateRule(policy.root, request);
   return outcome.effect === 'permit' && !policy.canPermit ? NOTHING : outcome;
 }

@@ -17,7 +17,7 @@ export interface PolicySummary {
 }
 
 /** @returns undefined when the bytes are not well formed: then nothing may be left out of a request. */
-export function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
+function summarizePolicy(bytes: Uint8Array): PolicySummary | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const terms = new Set<string>();
   const groups = new Set<string>();

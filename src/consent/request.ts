@@ -37,7 +37,7 @@ export function principalTerms(principal: Principal, action: ConsentAction): str
 const isRole = (identity: string) => identity.includes('|') && !identity.startsWith('identifier:');
 
 /** Texts that hold for the record. @param wants whether texts of a kind are of interest; default: all are. */
-export function recordTerms(record: RecordAttributes, wants: (kind: string) => boolean = () => true): string[] {
+function recordTerms(record: RecordAttributes, wants: (kind: string) => boolean = () => true): string[] {
   const texts: string[] = [];
   if (wants('class')) {
     texts.push(...codingTerms('class', { system: RESOURCE_TYPES, code: record.resourceType }));
@@ -55,7 +55,7 @@ export function recordTerms(record: RecordAttributes, wants: (kind: string) => b
 }
 
 /** High-water mark of the Confidentiality labels; N when there is none. */
-export function confidentialityOf(record: RecordAttributes): number {
+function confidentialityOf(record: RecordAttributes): number {
   const levels = record.securityLabels
     .filter(({ system }) => system !== undefined && canonicalSystem(system) === CONFIDENTIALITY)
     .map(({ code }) => confidentialityLevel(code ?? ''))
@@ -64,7 +64,7 @@ export function confidentialityOf(record: RecordAttributes): number {
 }
 
 /** Clinically relevant time of the record as the contract can hold it: open sides reach FOREVER. */
-export function dataTimeOf({ dataPeriod }: RecordAttributes): readonly [start: number, end: number] | undefined {
+function dataTimeOf({ dataPeriod }: RecordAttributes): readonly [start: number, end: number] | undefined {
   if (dataPeriod === undefined) return undefined;
   const [start, end] = dataPeriod;
   return [Number.isFinite(start) ? start : -FOREVER, Number.isFinite(end) ? end : FOREVER];

@@ -6,8 +6,7 @@
 import type { Coding, Resource } from '../base/resource.js';
 import type { Definitions } from './definitions/definitions.js';
 
-export const inlineLabelUrl =
-  'http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label';
+const inlineLabelUrl = 'http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label';
 
 type Labels = readonly Coding[];
 type Fields = Record<string, unknown>;

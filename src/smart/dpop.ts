@@ -56,7 +56,7 @@ export async function checkProof(
 }
 
 /** The nonce to use now. */
-export function currentNonce({ clock, nonceKey }: Pick<ProofServices, 'clock' | 'nonceKey'>): string {
+function currentNonce({ clock, nonceKey }: Pick<ProofServices, 'clock' | 'nonceKey'>): string {
   return nonceAt(nonceKey, Math.floor(clock.now() / 1000 / nonceSeconds));
 }
 

@@ -40,7 +40,7 @@ interface GrantedLaunch {
 const prepared = 'PreparedLaunch';
 const granted = 'GrantedLaunch';
 /** A launch must begin within this time. */
-export const launchMs = 300_000;
+const launchMs = 300_000;
 
 export class LaunchContexts {
   constructor(

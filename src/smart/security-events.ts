@@ -11,21 +11,19 @@
  * was given a token, gave one up; `refused`: a request came without a token that is valid here; `register`: an app registered itself;
  * `passkey`: a person added a passkey, or took one away; `account`, `app`, `keys`: what an operator did by the command line (told-events.ts).
  */
-export const securityEventKinds = [
-  'login',
-  'logout',
-  'authorize',
-  'end-grant',
-  'token',
-  'revoke',
-  'refused',
-  'register',
-  'passkey',
-  'account',
-  'app',
-  'keys',
-] as const;
-export type SecurityEventKind = (typeof securityEventKinds)[number];
+export type SecurityEventKind =
+  | 'login'
+  | 'logout'
+  | 'authorize'
+  | 'end-grant'
+  | 'token'
+  | 'revoke'
+  | 'refused'
+  | 'register'
+  | 'passkey'
+  | 'account'
+  | 'app'
+  | 'keys';
 
 export interface SecurityEvent {
   readonly kind: SecurityEventKind;

@@ -16,7 +16,7 @@ import { randomBytes } from './random.js';
 /** Bytes of a public and of a private key. */
 export const hpkeKeyBytes = 32;
 /** What sealing adds to a message. */
-export const hpkeOverheadBytes = 48;
+const hpkeOverheadBytes = 48;
 
 const suite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),

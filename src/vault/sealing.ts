@@ -20,7 +20,7 @@ import { randomBytes } from './random.js';
 import { nonceBytes, openBytes, sealBytes, SealBroken } from './xchacha.js';
 
 /** Contents up to this many bytes are one block. */
-export const chunkBytes = 1024 * 1024;
+const chunkBytes = 1024 * 1024;
 
 const format = { single: 1, manifest: 2, chunk: 3 } as const;
 const packing = { none: Buffer.of(0), deflate: Buffer.of(1) } as const;

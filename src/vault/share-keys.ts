@@ -84,7 +84,7 @@ export interface GroupEpoch {
 }
 
 /** The key pair of a group's epoch. */
-export function groupKeyPair(seed: Uint8Array): Promise<HpkeKeyPair> {
+function groupKeyPair(seed: Uint8Array): Promise<HpkeKeyPair> {
   return makeHpkeKeyPair(seed);
 }
 

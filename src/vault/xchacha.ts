@@ -14,7 +14,7 @@ await sodium.ready;
 
 export const keyBytes = 32;
 export const nonceBytes = 24;
-export const tagBytes = 16;
+const tagBytes = 16;
 
 /** The bytes are not what was sealed under this key for this associated data. */
 export class SealBroken extends Error {

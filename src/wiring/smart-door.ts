@@ -25,7 +25,7 @@ import { patientPagesApp } from './patient-pages.js';
 import { fhirPatients } from './smart-patients.js';
 
 /** Below the public address. */
-export const oauthPath = '/oauth';
+const oauthPath = '/oauth';
 
 export interface SmartDoorParts {
   readonly config: Config;

@@ -13,7 +13,7 @@ import { addressOf } from '../../src/chain/signing.js';
 export const PROFILE_SET: Hex = `0x${'51'.repeat(32)}`;
 
 /** A ring that derives the same keys for everybody: tests hold no secrets. */
-export const testRing = {
+const testRing = {
   derive: (purpose: string) =>
     new Uint8Array(32).fill(7).map((byte, i) => byte ^ purpose.charCodeAt(i % purpose.length)),
 };

@@ -8,7 +8,7 @@ import type { HeadStatement } from '../../chain/anchor-log.js';
 import type { Hex } from '../../chain/chain.js';
 import type { Eip712Domain } from '../../chain/signing.js';
 
-export const requestFormat = 'mooring-attest-1';
+const requestFormat = 'mooring-attest-1';
 /** Header with the base64 signature over `signedRequest(address, body)`. */
 export const signatureHeader = 'mooring-log-signature';
 
@@ -82,7 +82,7 @@ export function decodeRequest(body: Uint8Array): AttestRequest {
 }
 
 /** @throws RangeError */
-export function readStatement(value: unknown): HeadStatement {
+function readStatement(value: unknown): HeadStatement {
   const given = (typeof value === 'object' && value !== null ? value : {}) as Json;
   return {
     root: hex(given.root, 32, 'root'),

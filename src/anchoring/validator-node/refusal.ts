@@ -17,7 +17,7 @@ import {
 } from '../../chain/signing.js';
 
 /** Why one leaf is refused; the others of the batch can still be attested. */
-export const leafCodes = [
+const leafCodes = [
   /** Its sealed block is not to be had. */
   'block-missing',
   /** What was handed out has another SHA-256 than the CID says. */
@@ -39,7 +39,7 @@ export const leafCodes = [
 ] as const;
 
 /** Why the whole statement is refused. */
-export const batchCodes = [
+const batchCodes = [
   'malformed',
   'briefing-unopenable',
   'profile-set-unknown',
@@ -65,7 +65,7 @@ export interface Refusal {
 const refusalType: Hex = keccakText('Refusal(bytes32 head,bytes32 reasons)');
 
 /** The text that is hashed: JSON without white space, members in this order, leaves ascending, then batch codes. */
-export function reasonsText(reasons: readonly Reason[]): string {
+function reasonsText(reasons: readonly Reason[]): string {
   return `[${reasons.map(({ leaf, code }) => (leaf === undefined ? `{"code":"${code}"}` : `{"code":"${code}","leaf":${leaf}}`)).join(',')}]`;
 }
 

@@ -10,7 +10,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 
-export const manifestName = 'manifest.json';
+const manifestName = 'manifest.json';
 export const format = 'mooring-backup-1';
 
 export interface ArchivedFile {

@@ -39,7 +39,7 @@ export async function moveAll(from: Stores, to: Stores, onProgress?: OnProgress)
 }
 
 /** @returns how many blocks were copied. */
-export async function copyBlocks(from: BlockStore, to: BlockStore, onProgress?: OnProgress): Promise<number> {
+async function copyBlocks(from: BlockStore, to: BlockStore, onProgress?: OnProgress): Promise<number> {
   const { blocks: total } = await from.size();
   const known = new DigestSet();
   for await (const digest of to.list()) known.add(digest);
@@ -69,7 +69,7 @@ export async function copyBlocks(from: BlockStore, to: BlockStore, onProgress?: 
   return copied;
 }
 
-export async function copyKeys(from: Catalog, to: Catalog): Promise<void> {
+async function copyKeys(from: Catalog, to: Catalog): Promise<void> {
   for (let after: Uint8Array | undefined; ;) {
     const keys = await from.compartmentKeys(after, keysAtOnce);
     if (keys.length > 0) await to.amend({ keys, addsKeys: true });
@@ -78,7 +78,7 @@ export async function copyKeys(from: Catalog, to: Catalog): Promise<void> {
   }
 }
 
-export async function copyStates(from: Catalog, to: Catalog): Promise<void> {
+async function copyStates(from: Catalog, to: Catalog): Promise<void> {
   for (let after: string | undefined; ;) {
     const states = await from.states(after, keysAtOnce);
     const kept = states.filter(({ key }) => !passingStates.includes(key));

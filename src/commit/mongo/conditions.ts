@@ -21,7 +21,7 @@ export type Condition =
 export const everything: Condition = { kind: 'filter', filter: {} };
 export const nothing: Condition = { kind: 'filter', filter: { l: { $lt: -1 } } };
 
-export function isNothing(condition: Condition): boolean {
+function isNothing(condition: Condition): boolean {
   return condition === nothing;
 }
 

@@ -110,7 +110,7 @@ export function termTexts(packed: Uint8Array | undefined): string[] {
 }
 
 /** Terms as the port has them: sorted, zeros in the place of the bytes that are not kept. */
-export function packedTerms(texts: readonly string[]): Uint8Array {
+function packedTerms(texts: readonly string[]): Uint8Array {
   const sorted = texts.map((text) => Buffer.from(text, 'base64url')).sort((a, b) => Buffer.compare(a, b));
   const packed = new Uint8Array(sorted.length * termSize);
   sorted.forEach((term, index) => packed.set(term, index * termSize));

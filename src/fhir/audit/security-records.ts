@@ -15,7 +15,7 @@ export const securityPrefix = 'auth:';
 const minuteMs = 60_000;
 /** Refusals of one address, and of all, that get a record each within a minute. */
 export const mostOfAddress = 60;
-export const mostInAll = 2_000;
+const mostInAll = 2_000;
 const mostText = 500;
 
 export class SecurityRecords implements SecurityLog {

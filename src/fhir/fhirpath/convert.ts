@@ -43,7 +43,7 @@ export function systemValue(item: Item, type: TypeInfo | undefined): SystemValue
 }
 
 /** System.Quantity of a FHIR Quantity. @returns undefined without a value, or with a comparator: such a thing is a range. */
-export function quantityOf(quantity: JsonObject): Quantity | undefined {
+function quantityOf(quantity: JsonObject): Quantity | undefined {
   const { value, code, unit, system, comparator } = quantity;
   if (typeof value !== 'number' || comparator !== undefined) return undefined;
   const decimal = Decimal.of(value);

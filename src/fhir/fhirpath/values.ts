@@ -82,7 +82,7 @@ export function rawOf(item: Item): Item | undefined {
 }
 
 /** True for an element without any content, `{}` or a resource of nothing but its type: it counts as not there, though JSON has it. */
-export function isBlank(item: unknown): boolean {
+function isBlank(item: unknown): boolean {
   if (!isObject(item)) return false;
   if (item instanceof Node) {
     const blankSibling = item.sibling === undefined || isBlank(item.sibling);

@@ -69,7 +69,7 @@ export function planOr(plans: readonly Plan[]): Plan {
   return of.length === 0 ? none : of.length === 1 ? of[0] : { kind: 'or', of };
 }
 
-export function planNot(plan: Plan): Plan {
+function planNot(plan: Plan): Plan {
   if (plan.kind === 'all') return none;
   if (plan.kind === 'none') return all;
   return plan.kind === 'not' ? plan.of : { kind: 'not', of: plan };

@@ -46,7 +46,7 @@ export interface SearchLimits {
   readonly planSize: number;
 }
 
-export const defaultLimits: SearchLimits = { values: 1000, expansion: 5000, chainDepth: 10, planSize: 20_000 };
+const defaultLimits: SearchLimits = { values: 1000, expansion: 5000, chainDepth: 10, planSize: 20_000 };
 
 export function limitsOf(context: SearchContext): SearchLimits {
   return context.limits ?? defaultLimits;

@@ -75,7 +75,7 @@ export function selectionsBelow(base: string, relative: string, type: string, mo
 }
 
 /** True when both stand for the same index entries, read the same way. */
-export function sameSelection(one: Selection, other: Selection): boolean {
+function sameSelection(one: Selection, other: Selection): boolean {
   return one.key === other.key && one.targetType === other.targetType;
 }
 

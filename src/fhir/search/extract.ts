@@ -89,7 +89,7 @@ function entries(services: ExtractorServices, repeated: RepeatedTexts, resource:
 }
 
 /** Up to `most` sets of one or more of `labels`: all of them, then every single one, then all but one, two together, and so on. */
-export function* someSubsets(labels: readonly string[], most: number): Generator<ReadonlySet<string>> {
+function* someSubsets(labels: readonly string[], most: number): Generator<ReadonlySet<string>> {
   const seen = new Set<string>();
   for (let size = 0; size <= labels.length / 2; size += 1) {
     for (const chosen of combinations(labels, size)) {

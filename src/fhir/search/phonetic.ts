@@ -12,7 +12,7 @@ const codes: Readonly<Record<string, string>> = {
 }; // prettier-ignore
 
 /** Letter and three digits, as in `R163`; undefined when the word has no Latin letter at its start. */
-export function soundex(word: string): string | undefined {
+function soundex(word: string): string | undefined {
   const letters = word.replace(/[^a-z]/g, '');
   if (letters === '') return undefined;
   let code = letters[0].toUpperCase();

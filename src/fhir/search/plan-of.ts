@@ -109,7 +109,7 @@ function hasLink(condition: Condition): boolean {
 }
 
 /** Bounds of a condition, the type included. */
-export function planTyped(planning: Planning, { type, condition }: TypedCondition): Bounds {
+function planTyped(planning: Planning, { type, condition }: TypedCondition): Bounds {
   const bounds = planOf(planning, type, condition);
   if (bounds.may.kind !== 'all' && impliesType(condition)) return bounds;
   return and(exactly({ kind: 'term', term: typeTerm(planning.context.blinder, type) }), bounds);

@@ -123,7 +123,7 @@ export function planQuantity(blinder: TermSource, key: string, isSingle: boolean
 }
 
 /** Bounds of `range` in the canonical unit. */
-export function inCanonical(range: DecimalRange, unit: ReturnType<typeof canonicalUnit>): DecimalRange {
+function inCanonical(range: DecimalRange, unit: ReturnType<typeof canonicalUnit>): DecimalRange {
   return {
     ...range,
     ...(range.low ? { low: toCanonical(unit, range.low) } : {}),

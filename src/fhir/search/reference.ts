@@ -110,7 +110,7 @@ export function referenceTexts(
 }
 
 /** `url` without `|version` or `/_history/version`. */
-export function withoutVersion(url: string): string {
+function withoutVersion(url: string): string {
   return url.replace(/\|[^|]*$/, '').replace(/\/_history\/[^/]+$/, '');
 }
 

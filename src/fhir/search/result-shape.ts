@@ -26,7 +26,7 @@ export interface ResultShape {
   readonly cursor?: string;
 }
 
-export const emptyShape: ResultShape = { sort: [], includes: [], revincludes: [] };
+const emptyShape: ResultShape = { sort: [], includes: [], revincludes: [] };
 
 /** Read by others: `_format` and `_pretty` by the HTTP layer. */
 const passedOver = new Set(['_format', '_pretty']);

@@ -98,7 +98,7 @@ export function isUsual(selection: Selection): boolean {
 }
 
 /** Text of the term that tells presence (or absence, where presence is usual). */
-export function presenceText(selection: Selection, key: string, targetType: string | undefined): string {
+function presenceText(selection: Selection, key: string, targetType: string | undefined): string {
   return termText(key, isUsual(selection) ? 'a' : 'p', targetType ?? '');
 }
 

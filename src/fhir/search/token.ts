@@ -56,7 +56,7 @@ export function tokensOf(value: unknown, type: string): Token[] {
 }
 
 /** Codes compare without case, but for units under their system: `M` and `m` are different ones. */
-export function foldCode(code: string, system: string | undefined): string {
+function foldCode(code: string, system: string | undefined): string {
   return system === ucumSystem ? code : code.toLowerCase();
 }
 
@@ -119,7 +119,7 @@ export function wordText(key: string, word: string): string {
 const stopWords = new Set(['and', 'for', 'the', 'with', 'not', 'this', 'that', 'from', 'other']);
 
 /** True for words that have a term: not those of one or two letters, not those that are everywhere. */
-export function isWordIndexed(word: string): boolean {
+function isWordIndexed(word: string): boolean {
   return word.length >= wordLength && !stopWords.has(word);
 }
 

@@ -8,7 +8,7 @@ export interface UriValue {
 }
 
 /** `uri` and what it lies below: `http://a/b/c` lies below `http://a/b` and `http://a`, `urn:a:b` below `urn:a`. Longest first. */
-export function ancestorsOf(uri: string): string[] {
+function ancestorsOf(uri: string): string[] {
   const ancestors = [uri];
   const separator = uri.startsWith('urn:') ? ':' : '/';
   const authority = /^[a-z][a-z0-9+.-]*:\/\//i.exec(uri)?.[0].length ?? 4;
@@ -19,7 +19,7 @@ export function ancestorsOf(uri: string): string[] {
 }
 
 /** Profiles and sources are everywhere: their ancestors are not indexed, `:below` opens. */
-export function indexesAncestors(key: string): boolean {
+function indexesAncestors(key: string): boolean {
   return !key.startsWith('Resource.meta');
 }
 

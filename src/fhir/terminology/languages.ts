@@ -24,7 +24,7 @@ function registered(kind: Kind): ReadonlySet<string> {
 }
 
 /** What is wrong with a tag; undefined when it is well formed and all its subtags are registered. */
-export function languageProblem(tag: string): string | undefined {
+function languageProblem(tag: string): string | undefined {
   const lower = tag.toLowerCase();
   if (lower.length > 100) return 'it is too long';
   if (/^x(-[a-z0-9]{1,8})+$/.test(lower) || registered('grandfathered').has(lower)) return undefined;

@@ -11,7 +11,7 @@ import { timeZones } from './time-zones.js';
 import { ucum } from './ucum.js';
 
 /** ISO 3166-1: alpha-2 and alpha-3 codes. Spec: https://terminology.hl7.org/ISO3166.html */
-export const countries = listedSystem('urn:iso:std:iso:3166', 'ISO 3166-1', false, function* () {
+const countries = listedSystem('urn:iso:std:iso:3166', 'ISO 3166-1', false, function* () {
   for (const { alpha2, name } of iso31661) yield [alpha2, name];
   for (const { alpha3, name } of iso31661) yield [alpha3, name];
 });
@@ -47,7 +47,7 @@ const states =
   'AA Armed Forces Americas,AE Armed Forces Europe,AP Armed Forces Pacific';
 
 /** Two-letter codes of the United States Postal Service. */
-export const usStates = listedSystem('https://www.usps.com/', 'USPS states', true, () =>
+const usStates = listedSystem('https://www.usps.com/', 'USPS states', true, () =>
   states.split(',').map((entry) => [entry.slice(0, 2), entry.slice(3)] as const),
 );
 
@@ -57,7 +57,7 @@ const mimeForm = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9
  * MIME types by their form: IANA's registry is open (`x.` and `vnd.` types), so a type that is not listed is no error.
  * Spec: RFC 6838 section 4.2
  */
-export const mimeTypes: KnownSystem = {
+const mimeTypes: KnownSystem = {
   url: 'urn:ietf:bcp:13',
   name: 'MIME types',
   status: 'fragment',
@@ -73,7 +73,7 @@ const listedSubdivisions = listedSystem('urn:iso:std:iso:3166:-2', 'ISO 3166-2',
 );
 
 /** ISO 3166-2 subdivisions, which change every year: one that is not listed may exist. */
-export const subdivisions: KnownSystem = {
+const subdivisions: KnownSystem = {
   ...listedSubdivisions,
   status: 'fragment',
   contains: (code) => (listedSubdivisions.contains(code) === 'in' ? 'in' : 'unknown'),

@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { plainConcept, type KnownSystem } from './known-system.js';
 import type { Membership } from './verdict.js';
 
-export const ucumUrl = 'http://unitsofmeasure.org';
+const ucumUrl = 'http://unitsofmeasure.org';
 
 /** A unit as a product: exponents of the seven base units. */
 type Dimension = readonly number[];

@@ -78,7 +78,7 @@ function checkUrl(run: Run, { resource, path }: Frame, type: string): void {
 }
 
 /** Runs `body` with `frame` as the present resource. */
-export function inFrame(run: Run, frame: Frame, body: () => void): void {
+function inFrame(run: Run, frame: Frame, body: () => void): void {
   const outer = run.frame;
   run.frame = frame;
   try {

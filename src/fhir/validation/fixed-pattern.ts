@@ -32,7 +32,7 @@ export function isEqual(a: unknown, b: unknown): boolean {
 }
 
 /** True when everything in `pattern` is in `value`; of lists, each item of the pattern is in some item of the value. */
-export function hasPattern(value: unknown, pattern: unknown): boolean {
+function hasPattern(value: unknown, pattern: unknown): boolean {
   if (typeof pattern !== 'object' || pattern === null) return value === pattern;
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(pattern)) {

@@ -14,7 +14,7 @@ import type { FhirPackage } from '../packages/package.js';
 import type { Terminology } from '../terminology/terminology.js';
 
 /** Raised by hand whenever a rule of the validator changes what a receipt says. */
-export const validatorVersion = 'mooring-validator-1';
+const validatorVersion = 'mooring-validator-1';
 
 /** What was found out about the core definitions when they were generated. */
 export interface CoreFacts {

@@ -154,7 +154,7 @@ export function conformsToOneTarget(
 const targetSets = new WeakMap<readonly string[], ReadonlySet<string> | 'any'>();
 
 /** Resource types that the profiles `targets` constrain; `any` when there is no limit (or one is not at hand). */
-export function targetTypes(run: Run, targets: readonly string[]): ReadonlySet<string> | 'any' {
+function targetTypes(run: Run, targets: readonly string[]): ReadonlySet<string> | 'any' {
   let found = targetSets.get(targets);
   if (found === undefined) {
     found = targets.length === 0 ? 'any' : new Set<string>();

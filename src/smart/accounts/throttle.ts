@@ -11,7 +11,7 @@ const kind = 'Attempts';
 /** Attempts on one account before it closes. */
 export const freeAttempts = 5;
 /** Attempts from one address, on whatever account. */
-export const freeAttemptsOfAddress = 30;
+const freeAttemptsOfAddress = 30;
 const firstWaitMs = 30_000;
 const longestWaitMs = 900_000;
 /** Attempts are forgotten after this time without another one. */

@@ -45,7 +45,7 @@ async function startFerretdb(): Promise<WireServer> {
 }
 
 /** True when a TCP connection can be made. */
-export function isListening(port: number): Promise<boolean> {
+function isListening(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     const done = (is: boolean) => {

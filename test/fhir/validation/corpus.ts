@@ -113,7 +113,7 @@ function flat(value: unknown): CanonicalResource[] {
 }
 
 /** One of the two paths is the other or a beginning of it; comments and the notation of choice types do not count. */
-export function isNear(own: string | undefined, reference: string): boolean {
+function isNear(own: string | undefined, reference: string): boolean {
   if (own === undefined) return false;
   const a = plain(own);
   const b = plain(reference);
@@ -134,6 +134,6 @@ function plain(expression: string): string {
     .replace(/\[url='[^']*'\]/g, '');
 }
 
-export function readXmlResource(text: string, definitions: Definitions = core): unknown {
+function readXmlResource(text: string, definitions: Definitions = core): unknown {
   return readXml(text, definitions);
 }

@@ -56,7 +56,7 @@ export const filteringFunctions: FunctionTable = {
 };
 
 /** The items for which the criteria are true. */
-export function whereCode(target: Code, criteria: Code): Code {
+function whereCode(target: Code, criteria: Code): Code {
   const { run } = target;
   const holds = truthOf(criteria);
   return {
