@@ -35,7 +35,7 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
   }
   const pieces = new Pieces();
   pieces.text(`${stringifyJson({ ...resource, entry: undefined }).slice(0, -1)},"entry":[`);
-  entry.forEach(({ resource: content, fullUrl, ...others }, index) => {
+  entry.forEach(({ resource: content, fullUrl, search, ...others }, index) => {
     pieces.text(index === 0 ? '{' : ',{');
     let comma = '';
     if (fullUrl !== undefined) {
@@ -47,6 +47,10 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
       pieces.bytes(toJsonBytes(content));
       comma = ',';
     }
+    if (search !== undefined) {
+      pieces.text(`${comma}"search":${searchText(search)}`);
+      comma = ',';
+    }
     const rest = stringifyJson(others);
     pieces.text(rest.length > 2 ? `${comma}${rest.slice(1)}` : '}');
   });
@@ -56,41 +60,58 @@ export function toJsonBytes(resource: Resource | JsonText): Buffer {
 
 /** Text and bytes one after the other, written once into one piece of memory. */
 class Pieces {
-  private readonly pieces: (string | Uint8Array)[] = [];
-  private pending = '';
-  private sizeBytes = 0;
+  private written = '';
+  private readonly contents: Uint8Array[] = [];
+  /** Before each of `contents`: the length of the text. */
+  private readonly marks: number[] = [];
+  private contentBytes = 0;
 
   text(text: string): void {
-    this.pending += text;
+    this.written += text;
   }
 
   bytes(bytes: Uint8Array): void {
-    this.flush();
-    this.pieces.push(bytes);
-    this.sizeBytes += bytes.byteLength;
+    this.marks.push(this.written.length);
+    this.contents.push(bytes);
+    this.contentBytes += bytes.byteLength;
   }
 
   done(): Buffer {
-    this.flush();
-    const all = Buffer.allocUnsafe(this.sizeBytes);
+    // One call for all of the text: mostly each of its letters is one byte.
+    const text = Buffer.from(this.written);
+    const marks = text.byteLength === this.written.length ? this.marks : this.marksInBytes();
+    const all = Buffer.allocUnsafe(text.byteLength + this.contentBytes);
     let at = 0;
-    for (const piece of this.pieces) {
-      if (typeof piece === 'string') {
-        at += all.write(piece, at);
-      } else {
-        all.set(piece, at);
-        at += piece.byteLength;
-      }
-    }
+    let from = 0;
+    this.contents.forEach((bytes, index) => {
+      at += text.copy(all, at, from, marks[index]);
+      all.set(bytes, at);
+      at += bytes.byteLength;
+      from = marks[index];
+    });
+    text.copy(all, at, from);
     return all;
   }
 
-  private flush(): void {
-    if (this.pending === '') return;
-    this.pieces.push(this.pending);
-    this.sizeBytes += Buffer.byteLength(this.pending);
-    this.pending = '';
+  private marksInBytes(): number[] {
+    let before = 0;
+    let bytes = 0;
+    return this.marks.map((mark) => {
+      bytes += Buffer.byteLength(this.written.slice(before, mark));
+      before = mark;
+      return bytes;
+    });
   }
+}
+
+/** The few that entries share (searchset.ts). */
+const searchTexts = new WeakMap<object, string>();
+
+function searchText(search: unknown): string {
+  if (typeof search !== 'object' || search === null) return stringifyJson(search);
+  let text = searchTexts.get(search);
+  if (text === undefined && Object.isFrozen(search)) searchTexts.set(search, (text = stringifyJson(search)));
+  return text ?? stringifyJson(search);
 }
 
 function holdsText({ resource }: NonNullable<BundleOf['entry']>[number]): boolean {

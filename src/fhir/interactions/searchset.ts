@@ -11,6 +11,9 @@ import { shapeResource, type Shape } from '../summary/shape.js';
 import { contentOf } from '../visible-content.js';
 import type { Page } from './search-page.js';
 
+/** Shared by all entries, and never changed: its text is made once. */
+const searchOf = { match: Object.freeze({ mode: 'match' }), include: Object.freeze({ mode: 'include' }) } as const;
+
 export async function searchset(
   services: FhirServices,
   { baseUrl, principal }: Context,
@@ -27,7 +30,7 @@ export async function searchset(
   const entryOf = (row: VersionRow, mode: 'match' | 'include', text: JsonText) => {
     const { resourceType, id } = services.opened.header(row);
     const resource = shapeResource(services.definitions, shape, text);
-    return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: { mode } };
+    return { fullUrl: `${baseUrl}/${resourceType}/${id}`, resource, search: searchOf[mode] };
   };
   /** Contained resources are named by their container and their id in it. */
   const insideOf = (row: VersionRow, resources: readonly Resource[]) => {
@@ -36,7 +39,7 @@ export async function searchset(
     return resources.map((one) => ({
       fullUrl: one.id === id && one.resourceType === resourceType ? url : `${url}#${one.id}`,
       resource: shapeResource(services.definitions, shape, one),
-      search: { mode: 'match' as const },
+      search: searchOf.match,
     }));
   };
   const entry = [];
