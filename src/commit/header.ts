@@ -98,31 +98,41 @@ export class HeaderCodec {
     const receiptDigest = opened.subarray(receiptAt + 1, packedAt);
     const packed = JSON.parse(opened.toString('utf8', packedAt)) as PackedHeader;
     const [resourceType, id, , lastUpdated, flags, patients, labels, codes, author, period, sortKeys, related] = packed;
-    return {
+    const attributes: Changeable<RecordAttributes> = {
+      resourceType,
+      id,
+      patients,
+      securityLabels: labels.length === 0 ? none : labels.map(unpackCoding),
+      codes: codes.map(unpackCoding),
+    };
+    if (author !== null) attributes.author = author;
+    if (period !== null) attributes.dataPeriod = [period[0] ?? -Infinity, period[1] ?? Infinity];
+    if (related !== undefined) {
+      const [references, authors, elementLabels] = related;
+      if (references.length > 0) attributes.references = references;
+      if (authors.length > 0) attributes.authors = authors;
+      if (elementLabels !== undefined) attributes.elementLabels = elementLabels.map((set) => set.map(unpackCoding));
+    }
+    const header: Changeable<Header> = {
       resourceType,
       id,
       versionId,
       lastUpdated,
       isDeleted: (flags & deletedFlag) !== 0,
-      attributes: {
-        resourceType,
-        id,
-        patients,
-        securityLabels: labels.map(unpackCoding),
-        codes: codes.map(unpackCoding),
-        ...(author === null ? {} : { author }),
-        ...(period === null ? {} : { dataPeriod: [period[0] ?? -Infinity, period[1] ?? Infinity] as const }),
-        ...(related === undefined || related[0].length === 0 ? {} : { references: related[0] }),
-        ...(related === undefined || related[1].length === 0 ? {} : { authors: related[1] }),
-        ...(related?.[2] === undefined ? {} : { elementLabels: related[2].map((set) => set.map(unpackCoding)) }),
-      },
+      attributes,
       level: (flags & 3) as ValidationLevel,
       leafOpening: opened.subarray(1, receiptAt),
-      ...(receiptDigest.byteLength > 0 ? { receiptDigest } : {}),
-      ...(sortKeys == null ? {} : { sortKeys }),
     };
+    if (receiptDigest.byteLength > 0) header.receiptDigest = receiptDigest;
+    if (sortKeys != null) header.sortKeys = sortKeys;
+    return header;
   }
 }
+
+/** While it is made. */
+type Changeable<T> = { -readonly [K in keyof T]: T[K] };
+
+const none: readonly Coding[] = [];
 
 function place(resource: Term, versionId: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(20);

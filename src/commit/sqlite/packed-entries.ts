@@ -59,10 +59,11 @@ export function packWraps(wraps: readonly KeyWrap[]): Uint8Array {
 }
 
 export function unpackWraps(packed: Uint8Array): KeyWrap[] {
-  return Array.from({ length: packed.byteLength / 56 }, (_, index) => ({
-    compartment: packed.subarray(index * 56, index * 56 + 16),
-    wrapped: packed.subarray(index * 56 + 16, index * 56 + 56),
-  }));
+  const wraps: KeyWrap[] = [];
+  for (let at = 0; at < packed.byteLength; at += 56) {
+    wraps.push({ compartment: packed.subarray(at, at + 16), wrapped: packed.subarray(at + 16, at + 56) });
+  }
+  return wraps;
 }
 
 function packVersion(writer: Packer, version: VersionRecord): void {

@@ -7,7 +7,7 @@ import { Recent } from '../../vault/recent.js';
 import { SecondTime } from '../../vault/second-time.js';
 import type { VersionRow } from '../catalog.js';
 import type { Connection, Parameter } from './connection.js';
-import { unpackBody } from './version-body.js';
+import { placeOf, unpackBody } from './version-body.js';
 
 /** Versions remembered at most, about 2 KB each with their headers. */
 const mostKnown = 10_000;
@@ -39,16 +39,16 @@ export class RowReader {
 
   /** The version in `body` as it is remembered: one object for each version. */
   shared(body: Buffer): VersionRow {
-    const row = unpackBody(body);
-    const known = this.known.get(row.leafIndex);
+    const { leafIndex, resource, isErased } = placeOf(body);
+    const known = this.known.get(leafIndex);
     if (known !== undefined) return known;
-    if (row.isErased === true || !this.read.isKnown(row.resource)) return row;
+    if (isErased || !this.read.isKnown(resource)) return unpackBody(body);
     // In memory of its own: else it would keep the bodies that were read together with it.
     const own = Buffer.allocUnsafeSlow(body.byteLength);
     body.copy(own);
-    const kept = unpackBody(own);
-    this.known.set(kept.leafIndex, kept);
-    return kept;
+    const row = unpackBody(own);
+    this.known.set(leafIndex, row);
+    return row;
   }
 
   /** Whether it is remembered. */

@@ -52,6 +52,15 @@ export function packErasedBody(place: {
   return body;
 }
 
+/** Which version a body is of, without unpacking it. */
+export function placeOf(body: Buffer): {
+  readonly leafIndex: number;
+  readonly resource: Uint8Array;
+  readonly isErased: boolean;
+} {
+  return { leafIndex: body.readDoubleLE(21), resource: body.subarray(29, fixedBytes), isErased: (body[0]! & 4) !== 0 };
+}
+
 export function unpackBody(body: Buffer): VersionRow {
   const hasBlock = (body[0]! & 2) !== 0;
   const wrapsAt = fixedBytes + (hasBlock ? 32 : 0);

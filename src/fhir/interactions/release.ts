@@ -89,15 +89,12 @@ function recordRows(
   outcome: 'permit' | 'deny',
   rows: readonly VersionRow[],
 ): Promise<void> {
-  const headers = rows.map((row) => services.opened.header(row));
-  const patients =
-    headers.length === 1
-      ? headers[0].attributes.patients
-      : [...new Set(headers.flatMap(({ attributes }) => attributes.patients))];
-  return recordAccess(services, context, {
-    interaction,
-    outcome,
-    entities: headers.map(({ resourceType, id, versionId }) => `${resourceType}/${id}/_history/${versionId}`),
-    patients,
-  });
+  const entities: string[] = [];
+  const patients = new Set<string>();
+  for (const row of rows) {
+    const { resourceType, id, versionId, attributes } = services.opened.header(row);
+    entities.push(`${resourceType}/${id}/_history/${versionId}`);
+    for (const patient of attributes.patients) patients.add(patient);
+  }
+  return recordAccess(services, context, { interaction, outcome, entities, patients: [...patients] });
 }

@@ -9,7 +9,19 @@ import type { SearchContext, SearchTerminology } from './context.js';
 import type { SearchParameters } from './parameters.js';
 import { parseSearch, type Handling, type QueryParameters, type SearchQuery } from './query.js';
 
-const kept = new WeakMap<SearchParameters, Recent<string, SearchQuery>>();
+interface Kept {
+  readonly queries: Recent<string, SearchQuery>;
+  /** Parsing asks a context through its watch. */
+  readonly watches: WeakMap<SearchContext, Watch>;
+}
+
+interface Watch {
+  readonly context: SearchContext;
+  /** Nothing was asked for that may be another next time. */
+  isLasting: boolean;
+}
+
+const kept = new WeakMap<SearchParameters, Kept>();
 /** Per set of search parameters. */
 const mostKept = 500;
 /** Longer questions are hardly asked twice. */
@@ -23,13 +35,16 @@ export function parseRemembered(
   handling: Handling,
 ): SearchQuery {
   const { parameters } = context;
-  let queries = kept.get(parameters);
-  if (queries === undefined) kept.set(parameters, (queries = new Recent(mostKept)));
+  let own = kept.get(parameters);
+  if (own === undefined) kept.set(parameters, (own = { queries: new Recent(mostKept), watches: new WeakMap() }));
+  const { queries, watches } = own;
   const key = keyOf(context, type, params, handling);
   const known = queries.get(key);
   if (known !== undefined) return known;
-  const watch = { isLasting: true };
-  const query = parseSearch(watched(context, watch), type, params, handling);
+  let watch = watches.get(context);
+  if (watch === undefined) watches.set(context, (watch = watched(context)));
+  watch.isLasting = true;
+  const query = parseSearch(watch.context, type, params, handling);
   if (watch.isLasting && key.length <= longestKept) queries.set(key, query);
   return query;
 }
@@ -45,8 +60,8 @@ function keyOf(
   return key;
 }
 
-/** The context, telling `watch` when something was asked for that may be another next time. */
-function watched(context: SearchContext, watch: { isLasting: boolean }): SearchContext {
+/** The context, with a note of whether something was asked for that may be another next time. */
+function watched(context: SearchContext): Watch {
   const { terminology } = context;
   const forget = () => {
     watch.isLasting = false;
@@ -56,7 +71,7 @@ function watched(context: SearchContext, watch: { isLasting: boolean }): SearchC
     if (isSo) forget();
     return isSo === true;
   };
-  return {
+  const asked: SearchContext = {
     ...context,
     clock: {
       now: () => {
@@ -68,6 +83,8 @@ function watched(context: SearchContext, watch: { isLasting: boolean }): SearchC
     opens: (parameter) => passing(context.opens?.(parameter)),
     isYoung: (parameter) => passing(context.isYoung?.(parameter)),
   };
+  const watch: Watch = { context: asked, isLasting: true };
+  return watch;
 }
 
 function watchedTerminology(terminology: SearchTerminology, forget: () => void): SearchTerminology {
