@@ -59,23 +59,6 @@ const pool = new Pool(server.origin, { connections: 16, pipelining: 1 });
 const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' };
 const failures = new Map<string, number>();
 
-async function send({ method, path: target, body }: LoadRequest): Promise<string> {
-  const sentAt = performance.now();
-  const answer = await pool.request({ method, path: target, headers, ...(body === undefined ? {} : { body }) });
-  const text = await answer.body.text();
-  partNow?.().times.push(performance.now() - sentAt);
-  if (answer.statusCode >= 300) {
-    const kind = `${method} ${answer.statusCode}`;
-    failures.set(kind, (failures.get(kind) ?? 0) + 1);
-  }
-  return text;
-}
-
-/** Absent while it is filled: that is not measured. */
-let partNow: (() => Part) | undefined;
-const mixed = new MixedLoad(send);
-await mixed.fill(500);
-
 const collected: Part[] = Array.from({ length: parts }, () => ({
   times: [],
   bareTimes: [],
@@ -85,14 +68,31 @@ const collected: Part[] = Array.from({ length: parts }, () => ({
   heap: [],
   external: [],
 }));
-const yardstick = await startExpress();
-const startedAt = performance.now();
-const partAt = () =>
+let startedAt = Infinity;
+const partNow = () =>
   collected[Math.min(parts - 1, Math.floor(((performance.now() - startedAt) / 1000 / seconds) * parts))]!;
-partNow = partAt;
+
+async function send({ method, path: target, body }: LoadRequest): Promise<string> {
+  const sentAt = performance.now();
+  const answer = await pool.request({ method, path: target, headers, ...(body === undefined ? {} : { body }) });
+  const text = await answer.body.text();
+  // Filling is not measured.
+  if (sentAt >= startedAt) partNow().times.push(performance.now() - sentAt);
+  if (answer.statusCode >= 300) {
+    const kind = `${method} ${answer.statusCode}`;
+    failures.set(kind, (failures.get(kind) ?? 0) + 1);
+  }
+  return text;
+}
+
+const mixed = new MixedLoad(send);
+await mixed.fill(500);
+
+const yardstick = await startExpress();
+startedAt = performance.now();
 let processorSoFar = server.processorMs().all;
 const sampler = setInterval(() => {
-  const part = partAt();
+  const part = partNow();
   part.memory.push(server.memory().nowMiB);
   part.handles.push(readdirSync(`/proc/${server.pid}/fd`).length);
   const all = server.processorMs().all;
@@ -100,7 +100,7 @@ const sampler = setInterval(() => {
   processorSoFar = all;
 }, 1_000);
 const scraper = setInterval(() => {
-  const { heap, external } = partAt();
+  const { heap, external } = partNow();
   void fetch(`${server.origin}/metrics`, { headers: { authorization: headers.authorization } })
     .then((answer) => answer.text())
     .then((text) => {
@@ -110,7 +110,7 @@ const scraper = setInterval(() => {
     });
 }, 5_000);
 const asker = setInterval(() => {
-  const { bareTimes } = partAt();
+  const { bareTimes } = partNow();
   const askedAt = performance.now();
   void fetch(`${yardstick.origin}/json`)
     .then((answer) => answer.arrayBuffer())
