@@ -23,12 +23,17 @@ const types: Readonly<Record<string, string>> = {
   js: 'text/javascript; charset=utf-8',
 };
 
-/** @param connect origins, beside its own, with which a page may talk: where tokens are given out. */
+/**
+ * @param connect origins, beside its own, with which a page may talk: where tokens are given out.
+ * @param kinds words for kinds of records, by language and resource type: the pages' module `kinds.js`.
+ */
 export function servePatientPages(
   connect: readonly string[],
+  kinds: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const names = [...readdirSync(new URL('patient/', webFolder)).map((name) => `patient/${name}`), 'base.css'];
   const files = new Map(names.map((name) => [basename(name), readFileSync(new URL(name, webFolder))]));
+  files.set('kinds.js', Buffer.from(`export const kinds = ${JSON.stringify(kinds)};\n`));
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

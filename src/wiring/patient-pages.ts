@@ -2,6 +2,7 @@
 import type { Config } from '../config.js';
 import { patientPages, patientPagesClient, patientPagesPath, servePatientPages } from '../serving/patient-pages.js';
 import type { AppRegistration } from '../smart/authorization-server/operator-client.js';
+import { languages } from '../smart/authorization-server/texts/languages.js';
 import { namesOf } from './smart.js';
 
 /** As an app of the built-in authorization server: public, no more than the consents and record of the patient herself. */
@@ -27,5 +28,6 @@ export function openPatientPages({ smart: { issuer } }: Config, baseUrl: string)
   const names = namesOf(baseUrl)
     .map((name) => new URL(name).origin)
     .filter((origin) => !origin.includes('['));
-  return servePatientPages(issuer.kind === 'outside' ? [...names, new URL(issuer.url).origin] : names);
+  const kinds = Object.fromEntries(languages.map(({ language, scopes }) => [language, scopes.types]));
+  return servePatientPages(issuer.kind === 'outside' ? [...names, new URL(issuer.url).origin] : names, kinds);
 }

@@ -51,15 +51,17 @@ class App {
   }
 
   private page(pathname: string): string {
-    const script = pathname === '/launch' ? this.launchScript() : appScript;
+    const isLaunch = pathname === '/launch' || pathname === '/ehr-launch';
+    const script = isLaunch ? this.launchScript(pathname === '/ehr-launch') : appScript;
     return `<!doctype html><title>Lab Viewer</title><script src="/fhir-client.js"></script><script>${script}</script>`;
   }
 
-  private launchScript(): string {
+  /** An EHR says in the address which server it is, and hands over its context. */
+  private launchScript(byEhr: boolean): string {
     const options = {
-      iss: this.iss(),
+      ...(byEhr ? {} : { iss: this.iss() }),
       clientId: 'lab-viewer',
-      scope: this.scope,
+      scope: byEhr ? this.scope.replace('launch/patient', 'launch') : this.scope,
       redirectUri: `${this.url}/app`,
       pkceMode: 'required',
     };
@@ -100,7 +102,13 @@ describe('fhirclient in Chromium', () => {
   before(async () => {
     await app.start();
     world = await SmartWorld.start({ ALLOWED_ORIGINS: app.url });
-    await world.app({ id: 'lab-viewer', name: 'Lab Viewer', isPublic: true, redirects: [`${app.url}/app`] });
+    await world.app({
+      id: 'lab-viewer',
+      name: 'Lab Viewer',
+      isPublic: true,
+      redirects: [`${app.url}/app`],
+      launch: `${app.url}/ehr-launch`,
+    });
     browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
   });
   after(async () => {
@@ -183,6 +191,71 @@ describe('fhirclient in Chromium', () => {
     await page.waitForFunction('window.findings !== undefined || window.failed !== undefined');
     assert.equal(await page.evaluate('window.failed'), undefined);
     assert.equal(((await page.evaluate('window.findings')) as Findings).patient, 'ada');
+  });
+
+  it('performs an EHR launch: the patient whom the clinician has open, within its scopes; a launch works once, and for its app', async () => {
+    const ehr = await world.server.tokenFor({
+      actor: 'Practitioner/dr',
+      memberships: ['Organization/clinic'],
+      scope: 'user/*.rs',
+    });
+    const prepare = async (client: string) => {
+      const parameter = [
+        { name: 'client', valueString: client },
+        { name: 'patient', valueReference: { reference: 'Patient/ada' } },
+      ];
+      const { status, body, text } = await world.server.post(
+        '$launch-context',
+        { resourceType: 'Parameters', parameter },
+        { token: ehr },
+      );
+      assert.equal(status, 200, text);
+      return Object.fromEntries(
+        body.parameter.map(({ name, valueString, valueUrl }: Record<string, string>) => [
+          name,
+          valueUrl ?? valueString,
+        ]),
+      ) as { launch: string; url?: string };
+    };
+    const { url = '' } = await prepare('lab-viewer');
+    assert.equal(new URL(url).searchParams.get('iss'), world.server.baseUrl);
+    const page = await browser.newPage();
+    await page.goto(url);
+    await page.getByLabel('User name').fill('dr');
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('heading', { name: 'Allow Lab Viewer' }).waitFor();
+    assert.equal(await page.getByLabel('Patient: name, or identifier').count(), 0, 'nobody has to be looked for');
+    assert.ok((await page.locator('main').innerText()).includes('Ada Moor'));
+    await picture(page, 'decide-ehr');
+    await page.getByRole('button', { name: 'Allow', exact: true }).click();
+    await page.waitForFunction('window.findings !== undefined || window.failed !== undefined');
+    assert.equal(await page.evaluate('window.failed'), undefined);
+    const findings: Findings = await page.evaluate('window.findings');
+    assert.deepEqual(findings, {
+      patient: 'ada',
+      fhirUser: findings.fhirUser,
+      observations: 1,
+      laboratory: ['ada-laboratory'],
+      patientRead: 'allowed',
+      otherPatient: '403',
+      vitalSigns: '404',
+      conditions: '403',
+      write: '403',
+      refreshed: true,
+    });
+    assert.match(findings.fhirUser, /Practitioner\/dr$/);
+
+    await world.app({ id: 'another', isPublic: true });
+    const { launch } = await prepare('another');
+    const iss = encodeURIComponent(world.server.baseUrl);
+    for (const refused of [url, `${app.url}/ehr-launch?iss=${iss}&launch=${launch}`]) {
+      const again = await browser.newPage();
+      await again.goto(refused);
+      await again.waitForFunction('window.failed !== undefined');
+      assert.match(await again.evaluate('window.failed'), /invalid_request|launch is not known/);
+      await again.close();
+    }
   });
 
   it('tells the app when the user does not allow it', async () => {

@@ -1,13 +1,15 @@
 /** The page of a patient's consents and her key. */
-import { day, doing, fill, make, say } from './dom.js';
+import { doing, fill, make, say } from './dom.js';
 import { accountOf, perform, signChoices, signConsent, usePasskey, useWallet } from './keys.js';
+import { day, kind, moment, texts } from './language.js';
+import { choices, learnNames, nameOf, personName } from './names.js';
 import { fhir, signIn, signOut, valuesOf } from './session.js';
 
 const states = {
-  active: 'In force',
-  'pending-filing': 'Being written down by the network',
-  'pending-revocation': 'Taken back; the network is writing it down',
-  none: 'Ended',
+  active: texts.active,
+  'pending-filing': texts.pendingFiling,
+  'pending-revocation': texts.pendingRevocation,
+  none: texts.ended,
 };
 let session;
 let account;
@@ -19,9 +21,13 @@ async function show() {
   ]);
   account = now;
   const consents = (bundle.entry ?? []).map(({ resource }) => resource);
+  await learnNames(
+    session,
+    consents.flatMap(rulesOf).flatMap(({ actor }) => actor.map(({ reference }) => reference?.reference)),
+  );
   const told = await Promise.all(consents.map(({ id }) => fhir(session, 'GET', `Consent/${id}/$status`)));
   const items = consents.map((consent, i) => item(consent, valuesOf(told[i].parameter)));
-  if (items.length === 0) fill('#consents', make('p', {}, 'You have not allowed or refused anything yet.'));
+  if (items.length === 0) fill('#consents', make('p', {}, texts.nothingYet));
   else fill('#consents', make('ul', { class: 'cards' }, ...items));
   showKey();
 }
@@ -36,16 +42,16 @@ function isOwnChoice({ identifier = [] }) {
 function item(consent, { state, needsSignature }) {
   const isOpen = consent.status === 'active' || needsSignature;
   const stage = needsSignature ? 'unsigned' : isOpen ? state : 'none';
-  const buttons = needsSignature ? [button('Sign', () => sign(consent))] : [];
+  const buttons = needsSignature ? [button(texts.sign, () => sign(consent))] : [];
   const isActive = consent.status === 'active';
-  if (isActive && !isOwnChoice(consent)) buttons.push(button('Take back', () => takeBack(consent), 'second'));
+  if (isActive && !isOwnChoice(consent)) buttons.push(button(texts.takeBack, () => takeBack(consent), 'second'));
   return make(
     'li',
     { 'data-state': stage },
-    make('p', { class: 'state' }, stage === 'unsigned' ? 'Waits for your signature' : states[stage]),
+    make('p', { class: 'state' }, stage === 'unsigned' ? texts.unsigned : states[stage]),
     ...rulesOf(consent).map((rule) => line(rule, isActive && isOwnChoice(consent))),
     ...others(consent).map((text) => make('p', {}, text)),
-    make('p', { class: 'quiet' }, `Since ${day(consent.dateTime ?? consent.meta.lastUpdated)}`),
+    make('p', { class: 'quiet' }, texts.since(day(consent.dateTime ?? consent.meta.lastUpdated))),
     make('div', { class: 'buttons' }, ...buttons),
   );
 }
@@ -57,12 +63,18 @@ function rulesOf({ provision = {} }) {
 
 /** One rule in a sentence, with a button where it was set on these pages. */
 function line(rule, canEnd) {
-  const who = rule.actor.map(({ reference = {} }) => reference.display ?? nameOf(reference.reference)).join(', ');
-  const what = rule.class === undefined ? 'your record' : rule.class.map(({ code }) => code).join(', ');
-  const until = rule.period?.end === undefined ? '' : ` until ${day(rule.period.end)}`;
-  const text = `${who} ${rule.type === 'deny' ? 'may not see' : 'may see'} ${what}${until}.`;
-  const end = canEnd ? [button('Take back', () => set(rule, 'none', 'Taken back.'), 'second')] : [];
+  const who = rule.actor.map(
+    ({ reference = {} }) => reference.display ?? nameOf(reference.reference) ?? texts.somebody,
+  );
+  const what = rule.class === undefined ? [texts.yourRecord] : rule.class.map(({ code }) => kind(code));
+  const until = rule.period?.end === undefined ? undefined : day(rule.period.end);
+  const text = texts.rule(list(who), rule.type === 'deny', list(what), until);
+  const end = canEnd ? [button(texts.takeBack, () => set(rule, 'none', texts.takenBack), 'second')] : [];
   return make('div', { class: 'rule' }, make('p', {}, text), ...end);
+}
+
+function list(words) {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(', ')} ${texts.and} ${words.at(-1)}`;
 }
 
 /** What holds for everybody else, where the Consent says so. */
@@ -71,22 +83,13 @@ function others({ provision, policyRule }) {
   const isClosed = provision?.type === 'deny' || codes.includes('OPTOUT') || codes.includes('OPTOUTE');
   const isOpen = provision?.type === 'permit' || codes.includes('OPTIN') || codes.includes('OPTINR');
   if (provision?.actor !== undefined) return [];
-  if (isClosed) return ['Others may not see your record.'];
-  return isOpen ? ['Whoever treats you may see your record.'] : [];
-}
-
-const names = new Map();
-
-function nameOf(reference) {
-  return names.get(reference) ?? reference ?? 'somebody';
+  if (isClosed) return [texts.othersMayNot];
+  return isOpen ? [texts.treatersMay] : [];
 }
 
 function showKey() {
-  const { owner, kind, recoveryKey, recoveryDelay, nextKey, recoveryReady, key } = account;
-  const whose =
-    owner === 'server'
-      ? 'This server keeps your key, and signs when you allow or refuse something.'
-      : `You sign yourself, with ${kind === 'passkey' ? 'a passkey' : 'your wallet'}.`;
+  const { owner, kind: form, recoveryKey, recoveryDelay, nextKey, recoveryReady, key } = account;
+  const whose = owner === 'server' ? texts.serverKeeps : texts.youSign(form === 'passkey');
   fill(
     '#key',
     make('p', { id: 'whose' }, whose),
@@ -94,21 +97,11 @@ function showKey() {
   );
   document.querySelector('#wallet').hidden = window.ethereum === undefined;
   const lines = [];
-  if (recoveryKey === undefined)
-    lines.push(make('p', {}, 'You have named no guardians: a lost key of your own could not be replaced.'));
-  else
-    lines.push(
-      make('p', {}, `Your guardians can replace your key; you have ${recoveryDelay / 86_400} days to object.`),
-    );
+  if (recoveryKey === undefined) lines.push(make('p', {}, texts.noGuardians));
+  else lines.push(make('p', {}, texts.guardiansCan(recoveryDelay / 86_400)));
   if (nextKey !== undefined) {
-    lines.push(
-      make(
-        'p',
-        { class: 'problem' },
-        `Your guardians are giving your account to another key, from ${new Date(recoveryReady).toLocaleString()} on.`,
-      ),
-    );
-    lines.push(button('Stop this', () => act('recover', { step: 'cancel' }, 'It is stopped.')));
+    lines.push(make('p', { class: 'problem' }, texts.recovering(moment(recoveryReady))));
+    lines.push(button(texts.stop, () => act('recover', { step: 'cancel' }, texts.stopped)));
   }
   fill('#recovery', ...lines);
 }
@@ -117,16 +110,16 @@ function button(text, onclick, style) {
   return make('button', { type: 'button', onclick, class: style }, text);
 }
 
-const confirm = () => (account.owner === 'own' ? 'Please confirm with your key …' : 'One moment …');
+const confirm = () => (account.owner === 'own' ? texts.confirm : texts.moment);
 
 function sign({ id }) {
   return doing(
-    'Please confirm with your key …',
+    texts.confirm,
     async () => {
       await signConsent(session, id);
       await show();
     },
-    'Signed.',
+    texts.signed,
   );
 }
 
@@ -138,7 +131,7 @@ function takeBack({ id }) {
       if (account.owner === 'own') await signConsent(session, id);
       await show();
     },
-    'Taken back.',
+    texts.takenBack,
   );
 }
 
@@ -184,32 +177,32 @@ function listen() {
   const click = (id, run) => document.querySelector(id).addEventListener('click', run);
   on('#allow', ({ actor, until }, _, form) => {
     const rule = { actor: [{ reference: { reference: actor } }], period: until === '' ? undefined : { end: until } };
-    return set(rule, 'permit', 'Allowed.', () => form.reset());
+    return set(rule, 'permit', texts.allowed, () => form.reset());
   });
   on('#delegate', ({ actor, until }, what) => {
-    if (what === 'end') return act('delegate', { actor, end: true }, 'It is ended.');
-    if (until === '') return say('Please say until when.', true);
+    if (what === 'end') return act('delegate', { actor, end: true }, texts.isEnded);
+    if (until === '') return say(texts.sayUntil, true);
     const end = new Date(`${until}T00:00:00`);
     end.setDate(end.getDate() + 1);
-    return act('delegate', { actor, until: end.toISOString() }, 'They act for you now.');
+    return act('delegate', { actor, until: end.toISOString() }, texts.theyAct);
   });
   on('#guardians', ({ key, days }, what) =>
     what === 'end'
-      ? act('guardians', { end: true }, 'You have no guardians now.')
-      : act('guardians', { key, delay: 86_400 * Number(days) }, 'Your guardians are named.'),
+      ? act('guardians', { end: true }, texts.guardiansGone)
+      : act('guardians', { key, delay: 86_400 * Number(days) }, texts.guardiansNamed),
   );
   const take = (use) => () =>
     doing(
-      'Please confirm with your key …',
+      texts.confirm,
       async () => {
         await use();
         await show();
       },
-      'From now on you sign yourself.',
+      texts.fromNowOn,
     );
   click(
     '#passkey',
-    take(() => usePasskey(session, 'Your health record')),
+    take(() => usePasskey(session, texts.passkeyName)),
   );
   click(
     '#wallet',
@@ -218,20 +211,20 @@ function listen() {
   click('#leave', signOut);
 }
 
-/** Names of the organisations that the patient can see, also for the field of whom to allow. */
-async function learnNames() {
-  const { entry = [] } = await fhir(session, 'GET', 'Organization?_count=50');
-  for (const { resource } of entry) names.set(`Organization/${resource.id}`, resource.name ?? resource.id);
-  fill('#known', ...[...names].map(([value, name]) => make('option', { value }, name)));
+/** Whom the fields offer. */
+async function offerNames() {
+  const options = async (...types) =>
+    (await choices(session, ...types)).map(([value, name]) => make('option', { value }, name));
+  fill('#known', ...(await options('Organization', 'Practitioner')));
+  fill('#relatives', ...(await options('RelatedPerson')));
 }
 
 try {
   session = await signIn();
   const patient = await fhir(session, 'GET', `Patient/${session.patient}`);
-  const [{ text, given = [], family = '' } = {}] = patient.name ?? [];
-  fill('#who', text ?? [...given, family].join(' '));
+  fill('#who', personName(patient.name?.[0]));
   listen();
-  await learnNames();
+  await offerNames();
   await show();
   document.body.dataset.ready = 'true';
 } catch (error) {

@@ -1,4 +1,5 @@
 /** Making elements, and saying what happens: nothing that came from a server is ever read as HTML. */
+import { texts } from './language.js';
 
 /** An element with attributes (`on*`: listeners) and children (elements or texts). */
 export function make(name, attributes = {}, ...children) {
@@ -34,19 +35,9 @@ export async function doing(text, task, done) {
     say(done);
   } catch (error) {
     // Whoever closes the window of her passkey or wallet did not want it.
-    say(
-      error.name === 'NotAllowedError' || error.code === 4001
-        ? 'You did not confirm it: nothing was changed.'
-        : error.message,
-      true,
-    );
+    say(error.name === 'NotAllowedError' || error.code === 4001 ? texts.notConfirmed : error.message, true);
   } finally {
     document.body.removeAttribute('aria-busy');
     for (const button of document.querySelectorAll('button')) button.disabled = false;
   }
-}
-
-/** A day in words of the reader's language. */
-export function day(text) {
-  return new Date(text).toLocaleDateString(undefined, { dateStyle: 'long' });
 }

@@ -1,4 +1,5 @@
 /** Keys of the patient's own: a passkey of this device or a wallet in this browser, and what they sign. */
+import { texts } from './language.js';
 import { fhir, parameters, Refused, toBytes, toText, valuesOf } from './session.js';
 
 const es256 = -7;
@@ -7,7 +8,7 @@ const es256 = -7;
 export async function usePasskey(session, name) {
   const made = await navigator.credentials.create({
     publicKey: {
-      rp: { name: 'Your health record' },
+      rp: { name: texts.passkeyName },
       user: { id: crypto.getRandomValues(new Uint8Array(16)), name, displayName: name },
       challenge: crypto.getRandomValues(new Uint8Array(32)),
       pubKeyCredParams: [{ type: 'public-key', alg: es256 }],
@@ -97,6 +98,6 @@ function byWallet({ typedData }, address) {
 }
 
 function ethereum() {
-  if (window.ethereum === undefined) throw new Refused(0, 'No wallet was found in this browser.');
+  if (window.ethereum === undefined) throw new Refused(0, texts.noWallet);
   return window.ethereum;
 }

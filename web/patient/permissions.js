@@ -1,11 +1,12 @@
 /** The permission matrix: organisations by kinds of records, each field a decision of the contract (`$permissions`). */
 import { doing, fill, make, say } from './dom.js';
 import { accountOf, signChoices } from './keys.js';
+import { kind, knownKinds, texts } from './language.js';
+import { choices, learnNames, nameOf, personName } from './names.js';
 import { fhir, signIn, signOut, valuesOf } from './session.js';
 
 /** Rows and columns that were added by hand. */
 const added = { organization: new Set(), type: new Set() };
-const names = new Map();
 let session;
 
 async function show(given) {
@@ -13,45 +14,47 @@ async function show(given) {
   for (const name of ['organization', 'type']) for (const one of added[name]) query.append(name, one);
   const path = `Patient/${session.patient}/$permissions?${query}`;
   const { parameter = [] } = await fhir(session, given === undefined ? 'GET' : 'POST', path, given);
-  draw(parameter.filter(({ name }) => name === 'cell').map(({ part }) => valuesOf(part)));
+  const cells = parameter.filter(({ name }) => name === 'cell').map(({ part }) => valuesOf(part));
+  await learnNames(
+    session,
+    cells.map(({ organization }) => organization.reference),
+  );
+  draw(cells);
 }
 
 function draw(cells) {
   const rows = [...new Set(cells.map(({ organization }) => organization.reference))];
   const columns = [...new Set(cells.map(({ type }) => type))];
   if (rows.length === 0)
-    return fill(
-      '#matrix',
-      make('tbody', {}, make('tr', {}, make('td', {}, 'No organisation is named yet. Add one below.'))),
-    );
+    return fill('#matrix', make('tbody', {}, make('tr', {}, make('td', {}, texts.noOrganisation))));
   const head = make(
     'tr',
     {},
-    make('th', { scope: 'col' }, 'Organisation'),
-    ...columns.map((type) => make('th', { scope: 'col' }, words(type))),
+    make('th', { scope: 'col' }, texts.organisation),
+    ...columns.map((type) => make('th', { scope: 'col' }, kind(type))),
   );
   const body = rows.map((organization) => {
     const fields = columns.map((type) => {
       const cell = cells.find((one) => one.organization.reference === organization && one.type === type);
       return make('td', {}, field(organization, type, cell));
     });
-    return make('tr', {}, make('th', { scope: 'row' }, names.get(organization) ?? organization), ...fields);
+    return make('tr', {}, make('th', { scope: 'row' }, nameOf(organization)), ...fields);
   });
   fill('#matrix', make('thead', {}, head), make('tbody', {}, ...body));
 }
 
-function field(organization, type, { permit, text }) {
-  const label = `${names.get(organization) ?? organization}, ${words(type)}: ${permit ? 'sees' : 'does not see'}`;
+function field(organization, type, { permit, reason, text }) {
+  const label = `${nameOf(organization)}, ${kind(type)}: ${permit ? texts.sees : texts.doesNotSee}`;
   const onclick = () => change(organization, type, permit ? 'deny' : 'permit');
   const attributes = {
     type: 'button',
-    title: text,
+    title: texts.reasons[reason.replace(/-\d.*$/, '')] ?? text,
     'aria-label': label,
     'aria-pressed': String(permit),
     class: 'field',
     onclick,
   };
-  return make('button', attributes, permit ? '✓ sees' : '✕ does not see');
+  return make('button', attributes, permit ? `✓ ${texts.sees}` : `✕ ${texts.doesNotSee}`);
 }
 
 function change(organization, type, effect) {
@@ -61,7 +64,7 @@ function change(organization, type, effect) {
     { name: 'effect', valueCode: effect },
   ];
   return doing(
-    'One moment …',
+    texts.moment,
     async () => {
       await show({ resourceType: 'Parameters', parameter: [{ name: 'set', part }] });
       const { owner } = await accountOf(session);
@@ -69,29 +72,23 @@ function change(organization, type, effect) {
       await signChoices(session);
       await show();
     },
-    effect === 'permit' ? 'Allowed.' : 'Refused.',
+    effect === 'permit' ? texts.allowed : texts.refused,
   );
-}
-
-/** `AllergyIntolerance` as people write it. */
-function words(type) {
-  return type.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
 }
 
 try {
   session = await signIn();
   const patient = await fhir(session, 'GET', `Patient/${session.patient}`);
-  const [{ text, given = [], family = '' } = {}] = patient.name ?? [];
-  fill('#who', text ?? [...given, family].join(' '));
-  const { entry = [] } = await fhir(session, 'GET', 'Organization?_count=50');
-  for (const { resource } of entry) names.set(`Organization/${resource.id}`, resource.name ?? resource.id);
-  fill('#known', ...[...names].map(([value, name]) => make('option', { value }, name)));
+  fill('#who', personName(patient.name?.[0]));
+  const option = ([value, name]) => make('option', { value }, name);
+  fill('#known', ...(await choices(session, 'Organization')).map(option));
+  fill('#kinds', ...knownKinds.map(option));
   document.querySelector('#leave').addEventListener('click', signOut);
   document.querySelector('#add').addEventListener('submit', (event) => {
     event.preventDefault();
     for (const [name, value] of new FormData(event.target)) if (value !== '') added[name].add(value);
     event.target.reset();
-    void doing('One moment …', () => show(), '');
+    void doing(texts.moment, () => show(), '');
   });
   await show();
   document.body.dataset.ready = 'true';

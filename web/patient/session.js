@@ -3,6 +3,8 @@
  *
  * The token lives in sessionStorage: it ends with the tab. Spec: https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html
  */
+import { texts } from './language.js';
+
 const client = 'mooring-patient';
 const scope = 'openid fhirUser launch/patient patient/*.rs patient/Consent.cruds';
 const here = new URL(location.pathname, location.href).href;
@@ -36,14 +38,22 @@ export async function signIn() {
   if (session !== null && session.until > Date.now()) return session;
   const answer = new URLSearchParams(location.search);
   const launch = JSON.parse(sessionStorage.getItem(begun) ?? 'null');
-  if (answer.has('error')) throw new Refused(403, answer.get('error_description') ?? 'You were not signed in.');
+  if (answer.has('error')) throw new Refused(403, answer.get('error_description') ?? texts.notSignedIn);
   if (answer.has('code') && launch !== null && answer.get('state') === launch.state)
     return redeem(answer.get('code'), launch);
   const { authorization_endpoint: place } = await configuration();
   const [state, verifier] = [random(), random()];
   sessionStorage.setItem(begun, JSON.stringify({ state, verifier }));
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
-  const asked = { response_type: 'code', client_id: client, redirect_uri: here, scope, state, aud: base };
+  const asked = {
+    response_type: 'code',
+    client_id: client,
+    redirect_uri: here,
+    scope,
+    state,
+    aud: base,
+    ui_locales: texts.language,
+  };
   const challenge = { code_challenge: toText(digest), code_challenge_method: 'S256' };
   location.replace(`${place}?${new URLSearchParams({ ...asked, ...challenge })}`);
   return new Promise(() => {});
@@ -67,7 +77,7 @@ async function redeem(code, { verifier }) {
   };
   const response = await fetch(place, { method: 'POST', body: new URLSearchParams(form) });
   const told = await response.json();
-  if (!response.ok) throw new Refused(response.status, told.error_description ?? 'You could not be signed in.');
+  if (!response.ok) throw new Refused(response.status, told.error_description ?? texts.couldNotSignIn);
   const session = { token: told.access_token, patient: told.patient, until: Date.now() + 1000 * told.expires_in };
   sessionStorage.setItem(kept, JSON.stringify(session));
   history.replaceState(null, '', here);
@@ -76,7 +86,7 @@ async function redeem(code, { verifier }) {
 
 async function configuration() {
   const response = await fetch(`${base}/.well-known/smart-configuration`);
-  if (!response.ok) throw new Refused(response.status, 'This server does not say where to sign in.');
+  if (!response.ok) throw new Refused(response.status, texts.noDiscovery);
   return response.json();
 }
 
@@ -100,7 +110,7 @@ export async function fhir({ token }, method, path, body) {
   const answer = text === '' ? undefined : JSON.parse(text);
   if (response.ok) return answer;
   const told = answer?.issue?.map(({ diagnostics }) => diagnostics).join(' ');
-  throw new Refused(response.status, told || `The server answers ${response.status}.`);
+  throw new Refused(response.status, told || texts.serverAnswers(response.status));
 }
 
 /** A Parameters resource of simple values; those that are undefined are left out. */

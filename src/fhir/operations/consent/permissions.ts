@@ -102,6 +102,7 @@ async function matrixOf(
           { name: 'organization', valueReference: { reference: organization } },
           { name: 'type', valueCode: resourceType },
           { name: 'permit', valueBoolean: explained.permit },
+          { name: 'reason', valueString: explained.reason },
           { name: 'text', valueString: explained.text },
         ],
       });
