@@ -116,13 +116,17 @@ export async function createServer(
   }
 }
 
+/** @throws Error in words for the operator when the port is taken. */
 function listen(http: HttpServer, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
-    http.once('error', reject);
+    http.once('error', (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === 'EADDRINUSE';
+      reject(isTaken ? new Error(`port ${port} of ${host} is in use: stop what listens there, or set PORT`) : error);
+    });
     // Longer than proxies keep a connection idle (60 s): they, not we, end it, so no request meets a connection that is being closed.
     http.keepAliveTimeout = 65_000;
     http.listen(port, host, () => {
-      http.off('error', reject);
+      http.removeAllListeners('error');
       resolve();
     });
   });

@@ -4,7 +4,7 @@ import { recordOf, seqText, type VersionDocument } from './documents.js';
 import { loggedErasures } from './erasing.js';
 import { guarded, type MongoStore } from './store.js';
 
-const pageSize = 1_000;
+const pageSize = 5_000;
 
 /** The entries [from, until), in order. */
 export async function* exportEntries(store: MongoStore, from: number, until: number): AsyncIterable<Entry> {
