@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { refusalGridMs } from '../../src/fhir/refusals.js';
 import { TestServer, type Answer } from './server.js';
 
 interface Ask {
@@ -299,6 +300,27 @@ describe('what an observer sees', () => {
       [],
       'endpoints without a row',
     );
+  });
+
+  it('an answer to a hidden id takes as long as that to an unknown one, up to a step of the grid', async () => {
+    const median = (all: number[]) => all.sort((a, b) => a - b)[all.length >> 1] ?? 0;
+    for (const suffix of ['', '/_history/1', '/_history', '/$everything', '/$meta']) {
+      let differs = Infinity;
+      // Noise passes, a difference stays.
+      for (let attempt = 0; attempt < 4 && differs >= refusalGridMs; attempt += 1) {
+        const taken: [number[], number[]] = [[], []];
+        for (let turn = 0; turn < 20; turn += 1) {
+          for (const [which, id] of ['hidden', 'nobody'].entries()) {
+            const began = performance.now();
+            const { status } = await server.get(`Patient/${id}${suffix}`, { token });
+            assert.equal(status, 404);
+            taken[which]?.push(performance.now() - began);
+          }
+        }
+        differs = Math.abs(median(taken[0]) - median(taken[1]));
+      }
+      assert.ok(differs < refusalGridMs, `Patient/hidden${suffix}: ${differs} ms apart`);
+    }
   });
 
   for (const [name, asks] of rows) {
