@@ -104,7 +104,7 @@ async function makeChaos(until: number): Promise<void> {
 
 test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, everything recovers by itself`, async (t) => {
   t.diagnostic(`CHAOS_SEED=${seed}`);
-  const tally: Tally = { acknowledged: 0, unavailable: 0, checked: 0, wrong: [] };
+  const tally: Tally = { acknowledged: 0, unavailable: 0, reasons: new Map(), checked: 0, wrong: [] };
   const senders = servers.map(senderTo);
   const until = performance.now() + seconds * 1_000;
   const registers: Register[] = [];
@@ -164,7 +164,8 @@ test(`${seconds} s of chaos: nothing acknowledged is lost, nothing is wrong, eve
   }
   const struck = [...kills].map(([name, count]) => `${name} ${count}`).join(', ');
   t.diagnostic(`killed: ${struck}; acknowledged ${tally.acknowledged} writes, ${tally.unavailable} unavailable, ${tally.checked} answers checked`); // prettier-ignore
-  assert.deepEqual(tally.wrong, []);
+  t.diagnostic(`unavailable: ${[...tally.reasons].map(([reason, count]) => `${count} x ${reason}`).join('; ')}`);
+  assert.equal(tally.wrong.length, 0, tally.wrong.join('\n'));
   assert.equal(tally.unavailable, before, 'after the recovery nothing is away');
   assert.ok(tally.acknowledged >= 20, `${tally.acknowledged} writes were acknowledged`);
   assert.deepEqual(defectsOf(servers), [], 'no request ended in a defect');

@@ -21,6 +21,8 @@ export interface Tally {
   acknowledged: number;
   /** Answers 409 (others kept writing first), 429, 503, 507, or none. */
   unavailable: number;
+  /** How often which answer told so. */
+  readonly reasons: Map<string, number>;
   checked: number;
   readonly wrong: string[];
 }
@@ -29,6 +31,13 @@ const away = new Set([0, 409, 429, 503, 507]);
 
 export function isAway({ status }: Answer): boolean {
   return away.has(status);
+}
+
+/** Counts an answer that tells of something that is away, or of none. */
+export function unavailable(tally: Tally, { status, body }: Answer): void {
+  tally.unavailable += 1;
+  const reason = `${status} ${(body?.issue?.[0]?.diagnostics as string | undefined)?.slice(0, 80) ?? ''}`;
+  tally.reasons.set(reason, (tally.reasons.get(reason) ?? 0) + 1);
 }
 
 /** Notes an answer that should not have come. */
@@ -76,7 +85,7 @@ export class Register {
     const condition: Record<string, string> = this.version > 0 ? { 'If-Match': `W/"${this.version}"` } : {};
     const answer = await send('PUT', `${resourceType}/${this.id}`, resource, condition);
     if (isAway(answer)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, answer);
       // One that is not known to be there is given up: the next has another name.
       if (this.version > 0) this.pending.push(value);
     } else if (answer.status === 200 || answer.status === 201) {
@@ -91,7 +100,7 @@ export class Register {
     if (this.version === 0) return;
     const answer = await send('GET', `${this.holder.resourceType}/${this.id}`);
     if (isAway(answer)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, answer);
       return;
     }
     this.tally.checked += 1;
@@ -120,7 +129,7 @@ export class Transactions {
     const entry = Array.from({ length: 3 }, () => ({ resource, request: { method: 'POST', url: 'Observation' } }));
     const answer = await send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry });
     if (isAway(answer)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, answer);
       this.open.push(tag);
     } else if (answer.status === 200) {
       this.tally.acknowledged += 3;
@@ -134,7 +143,7 @@ export class Transactions {
     for (const tag of all ? tags : tags.slice(-1)) {
       const answer = await send('GET', `Observation?code:text=${tag}`);
       if (isAway(answer)) {
-        this.tally.unavailable += 1;
+        unavailable(this.tally, answer);
         continue;
       }
       this.tally.checked += 1;
@@ -161,7 +170,7 @@ export class ConditionalCreates {
       [...senders, ...senders].map((send) => send('POST', 'Patient', resource, condition)),
     );
     for (const answer of answers) {
-      if (isAway(answer)) this.tally.unavailable += 1;
+      if (isAway(answer)) unavailable(this.tally, answer);
       else if (answer.status !== 201 && answer.status !== 200) wrong(this.tally, 'conditional create', answer);
       else {
         const known = this.acknowledged.get(value) ?? answer.body.id;
@@ -176,7 +185,7 @@ export class ConditionalCreates {
     for (const value of all ? this.asked : this.asked.slice(-1)) {
       const answer = await send('GET', `Patient?identifier=urn:chaos|${value}`);
       if (isAway(answer)) {
-        this.tally.unavailable += 1;
+        unavailable(this.tally, answer);
         continue;
       }
       this.tally.checked += 1;
@@ -198,12 +207,12 @@ export class Deletions {
     const id = `deleted-${randomUUID()}`;
     const made = await send('PUT', `Patient/${id}`, { resourceType: 'Patient', id });
     if (isAway(made)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, made);
       return;
     }
     if (made.status !== 201) wrong(this.tally, `PUT ${id}`, made);
     const answer = await send('DELETE', `Patient/${id}`);
-    if (isAway(answer)) this.tally.unavailable += 1;
+    if (isAway(answer)) unavailable(this.tally, answer);
     else if (answer.status === 204 || answer.status === 200) {
       this.tally.acknowledged += 2;
       this.gone.push(id);
@@ -214,7 +223,7 @@ export class Deletions {
     for (const id of all ? this.gone : this.gone.slice(-1)) {
       const answer = await send('GET', `Patient/${id}`);
       if (isAway(answer)) {
-        this.tally.unavailable += 1;
+        unavailable(this.tally, answer);
         continue;
       }
       this.tally.checked += 1;

@@ -1,7 +1,16 @@
 /** A consent that is filed and revoked again and again: once a revocation is acknowledged, the reader is refused by every server. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { isAway, Register, wrong, type Answer, type Holder, type Send, type Tally } from './chaos-client.js';
+import {
+  isAway,
+  Register,
+  unavailable,
+  wrong,
+  type Answer,
+  type Holder,
+  type Send,
+  type Tally,
+} from './chaos-client.js';
 
 /** Whom the consent is about. */
 export const reader = 'Practitioner/chaos-reader';
@@ -35,7 +44,7 @@ export class Consents {
       answer = await this.read(send);
     }
     if (isAway(answer)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, answer);
       return;
     }
     this.tally.checked += 1;
@@ -56,7 +65,7 @@ export class Consents {
     this.patient = `consenting-${randomUUID()}`;
     const made = await send('PUT', `Patient/${this.patient}`, { resourceType: 'Patient', id: this.patient });
     if (isAway(made)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, made);
       return;
     }
     if (made.status !== 201) wrong(this.tally, `PUT ${this.patient}`, made);

@@ -1,6 +1,6 @@
 /** Patients that are erased: once that is acknowledged nothing of one opens any more, on any server; until then all of one is there, or nothing. */
 import { randomUUID } from 'node:crypto';
-import { isAway, wrong, type Send, type Tally } from './chaos-client.js';
+import { isAway, unavailable, wrong, type Send, type Tally } from './chaos-client.js';
 
 export class Erasures {
   private readonly gone: string[] = [];
@@ -20,14 +20,14 @@ export class Erasures {
     });
     const made = await send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry });
     if (isAway(made)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, made);
       return;
     }
     if (made.status !== 200) wrong(this.tally, `PUT ${id}`, made);
     this.tally.acknowledged += 2;
     const answer = await send('POST', `Patient/${id}/$erase`);
     if (isAway(answer)) {
-      this.tally.unavailable += 1;
+      unavailable(this.tally, answer);
       this.open.push(id);
     } else if (answer.status === 200) {
       this.tally.acknowledged += 1;
@@ -55,7 +55,7 @@ export class Erasures {
     for (const url of ways(id)) {
       const answer = await send('GET', url);
       if (isAway(answer)) {
-        this.tally.unavailable += 1;
+        unavailable(this.tally, answer);
         return undefined;
       }
       this.tally.checked += 1;

@@ -1,8 +1,8 @@
 /** A process of another engine: started on loopback, stopped by its id, gone with the test process. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 
 const running = new Set<ChildProcess>();
 
@@ -20,14 +20,25 @@ export function engineBinary(name: 'ferretdb' | 'geth' | 'ipfs'): string {
   return binary;
 }
 
+/** Below the ports that the system gives to whoever asks for any, so that nobody takes the port of an engine or a server while that is killed. */
+const firstPort = 10_000;
+const lastPort = 30_000;
+
 /** A TCP port of 127.0.0.1 that nobody listens on now. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (let tries = 1; ; tries += 1) {
+    const port = randomInt(firstPort, lastPort);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (tries === 100) throw error;
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 export class EngineProcess {

@@ -24,6 +24,8 @@ export class ServerProcess {
   private child: ChildProcess | undefined;
   private isStopping = false;
   private output = '';
+  /** What it last said of its health. */
+  private health = '';
 
   private constructor(
     readonly port: number,
@@ -52,9 +54,11 @@ export class ServerProcess {
 
   async isReady(): Promise<boolean> {
     try {
-      const { status } = await fetch(`${this.url}/health/ready`, { signal: AbortSignal.timeout(2_000) });
-      return status === 200;
-    } catch {
+      const answer = await fetch(`${this.url}/health/ready`, { signal: AbortSignal.timeout(5_000) });
+      this.health = `${answer.status} ${await answer.text()}`;
+      return answer.status === 200;
+    } catch (error) {
+      this.health = String(error);
       return false;
     }
   }
@@ -66,7 +70,7 @@ export class ServerProcess {
       if (this.child?.exitCode === wrongConfiguration) throw new Error(this.lastOutput);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    throw new Error(`the server is not ready after ${timeoutMs} ms:\n${this.lastOutput}`);
+    throw new Error(`the server is not ready after ${timeoutMs} ms: ${this.health}\n${this.lastOutput}`);
   }
 
   async stop(): Promise<void> {
