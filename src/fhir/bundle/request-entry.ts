@@ -2,6 +2,7 @@
 import { parseJson } from '../../base/json.js';
 import { fhirError } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
+import { queryPairs } from '../search/query-text.js';
 import { parsePrefer } from '../http/prefer.js';
 import type { FhirRequest, Method } from '../request.js';
 
@@ -34,7 +35,8 @@ export function requestEntry(
     const diagnostics = `The method is ${JSON.stringify(method)}; expected GET, HEAD, POST, PUT, PATCH or DELETE.`;
     throw fhirError(400, method === undefined ? 'required' : 'value', diagnostics, `${place}.request.method`);
   }
-  if (typeof url !== 'string') throw fhirError(400, 'required', 'The request has no url.', `${place}.request.url`);
+  if (typeof url !== 'string' || url === '')
+    throw fhirError(400, 'required', 'The request has no url.', `${place}.request.url`);
   if (resource !== undefined && !isObject(resource)) {
     throw fhirError(400, 'structure', 'The resource is no object.', `${place}.resource`);
   }
@@ -74,7 +76,7 @@ function splitEntryUrl(url: string, baseUrl: string, place: string): Pick<FhirRe
   try {
     return {
       path: path.map(decodeURIComponent),
-      query: mark === -1 ? [] : [...new URLSearchParams(relative.slice(mark + 1))],
+      query: mark === -1 ? [] : queryPairs(relative.slice(mark + 1)),
     };
   } catch {
     throw fhirError(400, 'value', 'The url is not percent-encoded UTF-8.', `${place}.request.url`);

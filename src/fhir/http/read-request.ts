@@ -6,6 +6,7 @@ import type { FhirServices } from '../services.js';
 import type { Definitions } from '../definitions/definitions.js';
 import { decodeUtf8, parseJsonBody, parseXmlBody, readBody } from './body.js';
 import { bodyFormatOf } from './negotiation.js';
+import { queryPairs } from '../search/query-text.js';
 import { parsePrefer } from './prefer.js';
 
 /** The URL below the base, taken apart. */
@@ -25,7 +26,7 @@ export function splitUrl(request: IncomingMessage): RequestUrl {
   const mark = url.indexOf('?');
   const path = pathOf(mark === -1 ? url : url.slice(0, mark));
   if (mark === -1 || mark === url.length - 1) return { path, query: noQuery, pretty: false };
-  const query = [...new URLSearchParams(url.slice(mark + 1))];
+  const query = queryPairs(url.slice(mark + 1));
   return { path, query, format: valueOf(query, '_format'), pretty: valueOf(query, '_pretty') === 'true' };
 }
 
@@ -107,7 +108,7 @@ async function withBody(
           'A form is taken by _search alone; resources come as application/fhir+json.',
         );
       }
-      return { ...base, query: [...base.query, ...new URLSearchParams(decodeUtf8(bytes))] };
+      return { ...base, query: [...base.query, ...queryPairs(decodeUtf8(bytes))] };
     }
     case 'json':
     case 'json-patch':

@@ -66,10 +66,12 @@ export async function included(
     }
     for (const include of revincludes) {
       if (round > 0 && !include.iterate) continue;
+      const targets = fresh.filter((row) => isTarget(services, include, row));
+      if (targets.length === 0) continue;
       const plan = revincludePlan(
         services.search,
         include,
-        fresh.map(({ resource }) => resource),
+        targets.map(({ resource }) => resource),
       );
       const found = await services.catalog.search({ plan, asOf, order: 'oldest', limit: mostIncluded + 1 });
       for (const row of found)
@@ -118,6 +120,11 @@ async function notFoundBy(
 
 function isSource({ opened }: FhirServices, { source }: Include, row: VersionRow): boolean {
   return source === undefined || source === '*' || source === opened.header(row).resourceType;
+}
+
+/** `_revinclude=Observation:subject:Group` brings what refers to Groups. */
+function isTarget({ opened }: FhirServices, { target }: Include, row: VersionRow): boolean {
+  return target === undefined || target === opened.header(row).resourceType;
 }
 
 function keyOf(name: Term): string {

@@ -3,6 +3,7 @@
  *
  * Spec: https://hl7.org/fhir/R4/search.html
  */
+import { queryPairs } from './query-text.js';
 import { FhirError, type Issue } from '../../base/outcome.js';
 import type { Resource } from '../../base/resource.js';
 import type { Term } from '../../base/ids.js';
@@ -85,7 +86,7 @@ export function parseSearch(
  * @throws FhirError 400; 412 is for the caller, when more than one resource matches.
  */
 export function parseCriteria(context: SearchContext, type: string, criteria: string): SearchQuery {
-  const params = [...new URLSearchParams(criteria)];
+  const params = queryPairs(criteria);
   if (params.length === 0) throw invalid(`Conditional ${type}: the criteria are empty`);
   const shaping = params.find(([name]) => isShapeParameter(name));
   if (shaping) throw invalid(`Conditional ${type}: ${shaping[0]} shapes a result and is no criterion`);

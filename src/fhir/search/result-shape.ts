@@ -45,6 +45,9 @@ const names = new Set([
   '_score',
 ]);
 
+/** May stand more than once, each time with more of the same. */
+const repeatable = new Set(['_sort', '_elements', '_include', '_revinclude']);
+
 /** True for parameters that do not decide what matches. */
 export function isShapeParameter(name: string): boolean {
   const [code] = name.split(':', 1);
@@ -59,11 +62,17 @@ export function readShape(
   read: Reading,
 ): ResultShape {
   const shape: { -readonly [Key in keyof ResultShape]: ResultShape[Key] } = { ...emptyShape };
+  const given = new Map<string, string>();
   for (const param of params) {
     const [name, value] = param;
     const [code, ...modifiers] = name.split(':');
     if (!names.has(code)) continue;
+    const before = given.get(code);
+    given.set(code, value);
     read.attempt(param, () => {
+      if (before !== undefined && before !== value && !repeatable.has(code)) {
+        throw invalid(`Search parameter ${code}: stands twice, as '${before}' and as '${value}'`);
+      }
       if (modifiers.length > 0 && code !== '_include' && code !== '_revinclude') {
         throw new UnknownParameter(
           invalid(`Search parameter ${code}: modifier ':${modifiers.join(':')}' is not offered`),
