@@ -2,41 +2,41 @@
  * BlockStore in a folder of segment files, each a CAR (version 1), so that what is there can be exported as it is.
  *
  * `put` calls that arrive together share one write, durable when it returns. A crash leaves at most a torn tail, which the next start cuts off.
- * Small blocks are read at once, like the catalog's pages: handing the read to the thread pool costs several times what the read does.
  * One process at a time uses the folder. A deleted block is overwritten in place; a segment that is mostly holes is compacted.
  */
-import { constants, read } from 'node:fs';
-import { access, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { sameBytes, sha256 } from '../base/bytes.js';
+import { lockFolder, type FolderLock } from '../base/folder-lock.js';
 import type { BlockDigest } from '../base/ids.js';
 import { partsOf } from '../base/parts.js';
 import { Slices } from '../base/pause.js';
 import { writeAll } from '../base/write-all.js';
-import {
-  BlockCorrupt,
-  BlockMissing,
-  BlockStoreUnavailable,
-  type BlockStore,
-  type Held,
-  type SealedBlock,
-} from './block-store.js';
-import { BlockTable, type BlockPlace } from './block-table.js';
+import { BlockReader } from './block-reader.js';
+import { BlockMissing, BlockStoreUnavailable, type BlockStore, type Held, type SealedBlock } from './block-store.js';
+import { BlockTable } from './block-table.js';
 import { carHeader } from './car-format.js';
-import { cidBytes, cidText } from './cid.js';
-import { lockFolder, type FolderLock } from '../base/folder-lock.js';
+import { cidBytes } from './cid.js';
 import { OpenFiles } from './open-files.js';
-import { blocksIn, layOut, unavailable, writeHole, type PlacedBlock } from './segment-file.js';
+import { PutsTogether } from './puts-together.js';
+import {
+  blocksIn,
+  createSegment,
+  layOut,
+  openToWrite,
+  segmentName,
+  segmentsIn,
+  unavailable,
+  writeHole,
+  type PlacedBlock,
+} from './segment-file.js';
 import { dropSummary, loadSegment, summaryRecord, writeSummary } from './segment-scan.js';
 
 /** Varint and CID in front of a block, as a rule. */
 const sectionHeadBytes = cidBytes + 2;
 
-/** How the segment that grows is opened: what was written survives power loss when the write returns. */
-const durable = constants.O_RDWR | constants.O_DSYNC;
-
-/** Blocks up to this size are read without the thread pool. */
-const readAtOnceBytes = 64 * 1024;
+/** So much is laid out and written at once: a large group does not stand in the way of reads. */
+const atOnce = { items: 1_000, sizeBytes: 2 * 1024 * 1024 };
 
 export interface LocalBlockStoreOptions {
   /** A new segment begins when the newest is longer than this. */
@@ -63,23 +63,20 @@ interface Segment {
   records: Buffer[];
 }
 
-interface Waiting {
-  readonly blocks: readonly SealedBlock[];
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class LocalBlockStore implements BlockStore {
   private readonly table = new BlockTable();
   private readonly segments = new Map<number, Segment>();
   private readonly files: OpenFiles;
+  private readonly reader: BlockReader;
+  private readonly together = new PutsTogether(
+    (task) => this.exclusively(task),
+    (blocks) => this.write(blocks),
+  );
   private newest = 0;
   private lock: FolderLock | undefined;
   private tail: FileHandle | undefined;
-  private waiting: Waiting[] = [];
   /** The write, deletion or compaction that goes on: one at a time. */
   private work: Promise<unknown> = Promise.resolve();
-  private isDraining = false;
 
   constructor(
     private readonly folder: string,
@@ -87,50 +84,37 @@ export class LocalBlockStore implements BlockStore {
     private readonly isReader = false,
   ) {
     this.files = new OpenFiles((number) => this.fileOf(number));
+    this.reader = new BlockReader(this.table, this.files, (number) => this.segments.has(number));
   }
 
   /** Reads what is there. Called once, by openLocalBlockStore. */
   async start(): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     if (!this.isReader) this.lock = lockFolder(this.folder);
-    const numbers = (await readdir(this.folder))
-      .flatMap((name) => /^(\d{8})\.car$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
+    const numbers = await segmentsIn(this.folder);
     for (const number of numbers) await this.load(number, number === numbers.at(-1) && !this.isReader);
     this.newest = numbers.at(-1) ?? 0;
     if (this.isReader) return;
     if (this.newest === 0) await this.beginSegment();
-    else this.tail = await open(this.fileOf(this.newest), durable);
+    else this.tail = await openToWrite(this.fileOf(this.newest));
   }
 
   put(blocks: readonly SealedBlock[]): Promise<void> {
     if (blocks.length === 0) return Promise.resolve();
     if (this.isReader) return Promise.reject(new BlockStoreUnavailable('the block store is opened for reading'));
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ blocks, resolve, reject });
-      this.drain();
-    });
+    return this.together.put(blocks);
   }
 
   getNow(digest: BlockDigest): Uint8Array | undefined {
-    for (const place of this.table.candidates(digest)) {
-      const found = this.readAtOnce(place, cidBytes);
-      if (found === undefined || !sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) continue;
-      return checked(digest, found.subarray(cidBytes));
-    }
-    return undefined;
+    return this.reader.getNow(digest);
   }
 
-  async get(digest: BlockDigest): Promise<Uint8Array> {
-    // Looked up twice, because compaction may move the block between look-up and read.
-    const found = (await this.locate(digest, 'bytes')) ?? (await this.locate(digest, 'bytes'));
-    if (found === undefined) throw new BlockMissing(cidText(digest));
-    return checked(digest, found.bytes);
+  get(digest: BlockDigest): Promise<Uint8Array> {
+    return this.reader.get(digest);
   }
 
   async has(digest: BlockDigest): Promise<boolean> {
-    return (await this.locate(digest, 'place')) !== undefined;
+    return (await this.reader.placeOf(digest)) !== undefined;
   }
 
   async ping(): Promise<void> {
@@ -186,7 +170,7 @@ export class LocalBlockStore implements BlockStore {
   }
 
   private fileOf(number: number): string {
-    return path.join(this.folder, `${String(number).padStart(8, '0')}.car`);
+    return path.join(this.folder, segmentName(number));
   }
 
   private async load(number: number, isLast: boolean): Promise<void> {
@@ -203,11 +187,7 @@ export class LocalBlockStore implements BlockStore {
 
   private async beginSegment(): Promise<void> {
     const number = this.newest + 1;
-    const handle = await open(this.fileOf(number), durable | constants.O_CREAT | constants.O_TRUNC);
-    await handle.writeFile(carHeader);
-    await handle.sync();
-    const folder = await open(this.folder, 'r');
-    await folder.sync().finally(() => folder.close());
+    const handle = await createSegment(this.fileOf(number));
     await this.summarise();
     const former = this.segments.get(this.newest);
     if (former !== undefined) former.records = [];
@@ -228,24 +208,6 @@ export class LocalBlockStore implements BlockStore {
     const run = this.work.then(() => unavailable('block store', task));
     this.work = run.catch(() => undefined);
     return run;
-  }
-
-  private drain(): void {
-    if (this.isDraining) return;
-    this.isDraining = true;
-    void this.exclusively(async () => {
-      this.isDraining = false;
-      const group = this.waiting;
-      this.waiting = [];
-      try {
-        await this.write(group.flatMap(({ blocks }) => blocks));
-      } catch (error) {
-        const failure = new BlockStoreUnavailable(`blocks could not be written: ${(error as Error).message}`);
-        for (const { reject } of group) reject(failure);
-        return;
-      }
-      for (const { resolve } of group) resolve();
-    });
   }
 
   private async write(blocks: readonly SealedBlock[]): Promise<void> {
@@ -282,48 +244,11 @@ export class LocalBlockStore implements BlockStore {
     );
   }
 
-  /** The place at which the file has this very CID; `bytes` of the block when `wanted`, else empty. */
-  private async locate(digest: BlockDigest, wanted: 'bytes' | 'place') {
-    for (const place of this.table.candidates(digest)) {
-      const found = await this.read(wanted === 'bytes' ? place : { ...place, length: 0 }, cidBytes);
-      if (!sameBytes(found.subarray(cidBytes - 32, cidBytes), digest)) continue;
-      return { place, bytes: found.subarray(cidBytes) };
-    }
-    return undefined;
-  }
-
-  /** @param before how many bytes in front of the block are wanted too. */
-  private async read(place: BlockPlace, before = 0): Promise<Buffer> {
-    const small = this.readAtOnce(place, before);
-    if (small !== undefined) return small;
-    const { segment, offset, length } = place;
-    const file = this.files.use(segment);
-    try {
-      const bytes = Buffer.allocUnsafe(before + length);
-      const count = await new Promise<number>((resolve, reject) => {
-        read(file.fd, bytes, 0, bytes.byteLength, offset - before, (error, read) =>
-          error === null ? resolve(read) : reject(new BlockStoreUnavailable(error.message)),
-        );
-      });
-      return bytes.subarray(0, count);
-    } finally {
-      this.files.release(file);
-    }
-  }
-
-  /** Undefined for what is not small. Nothing of a segment that was compacted meanwhile. */
-  private readAtOnce({ segment, offset, length }: BlockPlace, before: number): Buffer | undefined {
-    if (!this.segments.has(segment)) return Buffer.alloc(0);
-    if (before + length > readAtOnceBytes) return undefined;
-    return this.files.readNow(segment, before + length, offset - before);
-  }
-
   private async overwrite(digests: readonly BlockDigest[]): Promise<void> {
     const touched = new Set<number>();
     for (const digest of digests) {
-      const found = await this.locate(digest, 'place');
-      if (found === undefined) continue;
-      const { place } = found;
+      const place = await this.reader.placeOf(digest);
+      if (place === undefined) continue;
       const file = this.fileOf(place.segment);
       if (!touched.has(place.segment)) await dropSummary(file);
       touched.add(place.segment);
@@ -349,7 +274,7 @@ export class LocalBlockStore implements BlockStore {
     for (let at = 0; at < held.length; at += 256) {
       const piece = held.slice(at, at + 256);
       const blocks = await Promise.all(
-        piece.map(async ({ digest, place }) => ({ digest, bytes: await this.read(place) })),
+        piece.map(async ({ digest, place }) => ({ digest, bytes: await this.reader.read(place) })),
       );
       await this.writeFresh(blocks);
       for (const { digest, place } of piece) this.table.remove(digest, place);
@@ -363,13 +288,4 @@ export class LocalBlockStore implements BlockStore {
     const segment = this.segments.get(number);
     return segment === undefined ? [] : blocksIn(this.fileOf(number), number, segment.sizeBytes);
   }
-}
-
-/** So much is laid out and written at once: a large group does not stand in the way of reads. */
-const atOnce = { items: 1_000, sizeBytes: 2 * 1024 * 1024 };
-
-/** @throws BlockCorrupt */
-function checked(digest: BlockDigest, bytes: Buffer): Buffer {
-  if (!sameBytes(sha256(bytes), digest)) throw new BlockCorrupt(cidText(digest));
-  return bytes;
 }

@@ -1,15 +1,45 @@
-/** What is done to a single segment file: lay blocks out, write them, make holes, list. */
-import { open } from 'node:fs/promises';
+/** What is done to a single segment file: make it, lay blocks out, make holes, list. */
+import { constants } from 'node:fs';
+import { open, readdir, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
 import type { BlockDigest } from '../base/ids.js';
 import { writeAll } from '../base/write-all.js';
 import { BlockStoreUnavailable, type SealedBlock } from './block-store.js';
 import type { BlockPlace } from './block-table.js';
-import { hole, sectionHead } from './car-format.js';
+import { carHeader, hole, sectionHead } from './car-format.js';
 import { scan } from './segment-scan.js';
 
 export interface PlacedBlock {
   readonly digest: BlockDigest;
   readonly place: BlockPlace;
+}
+
+/** What was written survives power loss when the write returns. */
+const durable = constants.O_RDWR | constants.O_DSYNC;
+
+export function segmentName(number: number): string {
+  return `${String(number).padStart(8, '0')}.car`;
+}
+
+/** Numbers of the segments in a folder, in order. */
+export async function segmentsIn(folder: string): Promise<number[]> {
+  const numbers = (await readdir(folder)).flatMap((name) => /^(\d{8})\.car$/.exec(name)?.[1] ?? []).map(Number);
+  return numbers.sort((a, b) => a - b);
+}
+
+/** Writes to it are durable when they return. */
+export function openToWrite(file: string): Promise<FileHandle> {
+  return open(file, durable);
+}
+
+/** A new segment without blocks, durable; open to be written. */
+export async function createSegment(file: string): Promise<FileHandle> {
+  const handle = await open(file, durable | constants.O_CREAT | constants.O_TRUNC);
+  await handle.writeFile(carHeader);
+  await handle.sync();
+  const folder = await open(path.dirname(file), 'r');
+  await folder.sync().finally(() => folder.close());
+  return handle;
 }
 
 /** The bytes that put `blocks` into segment `segment` at byte `start`, and where each block then lies. */
