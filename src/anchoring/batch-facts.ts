@@ -1,5 +1,6 @@
 /** What a batch's statement says about its leaves beside the root: ProfileSet, least level, root over the receipts. */
 import { sameBytes, sha256, toHex } from '../base/bytes.js';
+import { atOnce, inSlices, Slices } from '../base/pause.js';
 import type { Hex } from '../chain/chain.js';
 import type { VersionRow } from '../commit/catalog.js';
 import { findLeafContext, newestContextId } from './leaf-context.js';
@@ -44,7 +45,7 @@ export function isGone({ isErased, isTombstone }: Pick<VersionRow, 'isErased' | 
   return isErased === true || isTombstone === true;
 }
 
-const chunkRows = 1000;
+const chunkRows = 250;
 
 /**
  * Facts of the leaves [from, until), `from < until`; yields to other work between chunks.
@@ -61,6 +62,7 @@ export async function batchFacts(
   let contextId: Uint8Array | undefined;
   let leastLevel: Level = 3;
   let end = from;
+  const slices = new Slices();
   reading: while (end < until) {
     const rows = await source.versionsByLeaf(end, Math.min(until, end + chunkRows));
     if (rows.length === 0) throw new Error(`the catalog has no version for leaf ${end}`);
@@ -80,8 +82,8 @@ export async function batchFacts(
       receipts.push(isRefused ? refusedReceipt : header.isDeleted ? noReceipt : (header.receiptDigest ?? noReceipt));
       if (!isRefused && !header.isDeleted && header.level < leastLevel) leastLevel = header.level;
       end += 1;
+      await slices.turn();
     }
-    await new Promise<void>((resolve) => setImmediate(resolve));
   }
   contextId ??= await newestContextId(source.state);
   const context = contextId && (await findLeafContext(source.state, contextId));
@@ -89,7 +91,7 @@ export async function batchFacts(
   return {
     until: end,
     profileSet: `0x${toHex(context.profileSetDigest)}`,
-    receiptsRoot: `0x${toHex(receiptTree(receipts).root())}`,
+    receiptsRoot: `0x${toHex((await inSlices(growing(receipts), slices)).root())}`,
     leastLevel,
     receipts: Buffer.concat(receipts),
     refused: unattested,
@@ -98,8 +100,15 @@ export async function batchFacts(
 
 /** The tree over receipt digests as entries (RFC 6962). */
 export function receiptTree(receipts: readonly Uint8Array[]): GrowingRoot {
+  return atOnce(growing(receipts));
+}
+
+function* growing(receipts: readonly Uint8Array[]): Generator<void, GrowingRoot> {
   const tree = new GrowingRoot();
-  for (const receipt of receipts) tree.append(sha256(Buffer.of(0), receipt));
+  for (const receipt of receipts) {
+    tree.append(sha256(Buffer.of(0), receipt));
+    yield;
+  }
   return tree;
 }
 

@@ -21,7 +21,7 @@ import { tileHeight, tilePath, tilesAt, tileWidth, type TileName } from './tiles
 
 const fullBytes = tileWidth * hashBytes;
 /** Leaves read from the catalog in one go. */
-const chunkLeaves = 64 * tileWidth;
+const chunkLeaves = 8 * tileWidth;
 const cachedTiles = 256;
 /** Files written by this process: part of their temporary names. */
 let writes = 0;
