@@ -44,10 +44,7 @@ export interface Draft {
 }
 
 /** What is told of a version after its commit, by whichever server. */
-export type CommittedDraft = Pick<
-  Draft,
-  'resourceType' | 'id' | 'versionId' | 'isDeleted' | 'resource' | 'patients'
->;
+export type CommittedDraft = Pick<Draft, 'resourceType' | 'id' | 'versionId' | 'isDeleted' | 'resource' | 'patients'>;
 
 /** The state that a procedure's entry will extend. Valid until the procedure returns. */
 export interface CommitState {

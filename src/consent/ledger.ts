@@ -200,10 +200,12 @@ export class Ledger {
     await this.finish([patient]);
   }
 
-  #saveOutbox(): Promise<void> {
+  async #saveOutbox(): Promise<void> {
     const outbox: Outbox = { patients: [...this.#work], sent: this.#sent, change: this.#state.locks && randomUUID() };
-    this.#outboxText = JSON.stringify(outbox);
-    return this.#state.putState(outboxKey, Buffer.from(this.#outboxText));
+    const text = JSON.stringify(outbox);
+    await this.#state.putState(outboxKey, Buffer.from(text));
+    // Not before: else, after a failure, the older one in the store would pass for another server's news, and what is pending here would be dropped.
+    this.#outboxText = text;
   }
 }
 

@@ -9,6 +9,7 @@ import { type RunningConsentGate, startConsentGate } from '../consent/consent-ga
 import { AccountDesk } from '../consent/account-desk.js';
 import { EmergencyDesk } from '../consent/emergency-desk.js';
 import { ConsentDesk } from '../consent/desk.js';
+import { LateLooks } from '../consent/late-looks.js';
 import { overarchingPolicies } from '../consent/overarching.js';
 import { startConsentPublisher, type ConsentPublisher } from '../consent/publisher.js';
 import { SigningDesk } from '../consent/signing-desk.js';
@@ -27,8 +28,13 @@ export interface Consent {
   readonly signing: SigningDesk;
   /** Absent where the operator names no roles. */
   readonly emergencies?: EmergencyDesk;
+  /** For Consents that other servers committed. */
+  readonly lateLooks: LateLooks;
   close(): Promise<void>;
 }
+
+/** How long the server that committed a Consent has to tell the chain, before the others look whether it has. */
+const consentGraceMs = 30_000;
 
 /** More Consents than any patient has. */
 const mostConsents = 1_000;
@@ -47,6 +53,7 @@ export async function startConsent(
   const shared = { chain: network.publisherChain, registry: network.contracts.consentRegistry, blinder, clock };
   const compile = { overarching: overarchingPolicies(config.consent.policies) };
   const stored = (patientId: string) => activeConsents(storage, search, patientId);
+  const onProblem = (error: unknown) => log.write({ event: 'defect', requestId: 'consent-publisher', error });
   const publisher = await startConsentPublisher({
     ...shared,
     state: catalog,
@@ -54,8 +61,9 @@ export async function startConsent(
     confirmations: config.consent.confirmations,
     compile,
     source: { activeConsents: stored },
-    onProblem: (error) => log.write({ event: 'defect', requestId: 'consent-publisher', error }),
+    onProblem,
   });
+  const lateLooks = new LateLooks((patientId) => publisher.reconcile(patientId), consentGraceMs, onProblem);
   await tellAgain(storage, publisher);
   const gate = await startConsentGate({
     ...shared,
@@ -83,6 +91,7 @@ export async function startConsent(
     accounts,
     signing: new SigningDesk({ ...shared, publisher, accounts }),
     ...(emergencies === undefined ? {} : { emergencies }),
+    lateLooks,
     desk: new ConsentDesk({
       gate,
       publisher,
@@ -94,9 +103,14 @@ export async function startConsent(
     }),
     async close() {
       gate.close();
+      const { leafCount } = catalog.head();
+      const isTold = await lateLooks.now().then(
+        () => !publisher.isBehind,
+        () => false,
+      );
       await publisher.close();
       // Else the next start looks at what came since.
-      if (!publisher.isBehind) await catalog.putState(toldState, Buffer.from(String(catalog.head().leafCount)));
+      if (isTold) await catalog.putState(toldState, Buffer.from(String(leafCount)));
     },
   };
 }

@@ -23,9 +23,6 @@ export interface SeveralServersParts {
   readonly onProblem: (error: unknown) => void;
 }
 
-/** How long the server that committed a Consent has to tell the chain, before the others look whether it has. */
-const consentGraceMs = 30_000;
-
 /**
  * Makes this server follow the others.
  * @returns what to await before a request is answered; undefined where this server is alone.
@@ -84,12 +81,8 @@ async function tellOf({ storage, consent, afterCommit, onProblem }: SeveralServe
     }),
   );
   await afterCommit(drafts).catch(onProblem);
-  const patients = committed
-    .filter(({ header }) => header.resourceType === 'Consent')
-    .flatMap(({ header }) => header.attributes.patients);
-  // Done already, as a rule. If the other server died between the commit and the chain, this one files what is missing.
-  const look = () => void Promise.all(patients.map((patient) => consent.publisher.reconcile(patient))).catch(onProblem);
-  if (patients.length > 0) setTimeout(look, consentGraceMs).unref();
+  const consents = committed.filter(({ header }) => header.resourceType === 'Consent');
+  consent.lateLooks.later(consents.flatMap(({ header }) => header.attributes.patients));
 }
 
 async function opened({ records }: Storage, row: VersionRow): Promise<Resource> {
