@@ -1,7 +1,7 @@
 /**
- * `npm run soak [-- --seconds N --rate N]` (or SOAK_SECONDS): a server of its own under the same mixed load for half an hour, and what changes meanwhile:
- * memory, handles, processor time of a request, and the slowest hundredth of the answers at the beginning and at the end. Ends with status 1 when
- * something grows beyond its bound.
+ * `npm run soak [-- --seconds N --rate N --warm N]` (or SOAK_SECONDS): a server of its own under the same mixed load for half an hour, and what changes
+ * meanwhile: memory, handles, processor time of a request, and the slowest hundredth of the answers at the beginning and at the end. Ends with status 1
+ * when something grows beyond its bound. Before it, so many requests (`--warm`) as fast as they are answered fill the caches, which are bounded.
  *
  * A bare Express server is asked beside it: where its slowest hundredth became slower too, so much is the machine's.
  */
@@ -23,10 +23,12 @@ const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: process.env.SOAK_SECONDS ?? '1800' },
     rate: { type: 'string', default: '100' },
+    warm: { type: 'string', default: '60000' },
   },
 });
 const seconds = Number(options.seconds);
 const perSecond = Number(options.rate);
+const warm = Number(options.warm);
 /** The whole is cut into so many parts; the first is not counted: caches fill, code is compiled. */
 const parts = 10;
 const bounds = { p99: 1.2, memory: 1.15, handles: 16, processor: 1.2 };
@@ -85,8 +87,21 @@ async function send({ method, path: target, body }: LoadRequest): Promise<string
   return text;
 }
 
+/** Resolves when the request of this number is on its way. */
+async function launch(index: number): Promise<void> {
+  while (underWay.size >= mostUnderWay) await Promise.race(underWay);
+  const task = mixed.next(index);
+  underWay.add(task);
+  void task.finally(() => underWay.delete(task));
+}
+
 const mixed = new MixedLoad(send);
 await mixed.fill(500);
+const underWay = new Set<Promise<void>>();
+const coldMiB = server.memory().nowMiB;
+for (let sent = 0; sent < warm; sent += 1) await launch(sent);
+await Promise.all(underWay);
+mixed.countAnew();
 
 const yardstick = await startExpress();
 startedAt = performance.now();
@@ -117,14 +132,10 @@ const asker = setInterval(() => {
     .then(() => bareTimes.push(performance.now() - askedAt));
 }, yardstickEveryMs);
 
-const underWay = new Set<Promise<void>>();
 for (let sent = 0; performance.now() - startedAt < seconds * 1000; sent += 1) {
   const dueMs = startedAt + (sent / perSecond) * 1000 - performance.now();
   if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
-  while (underWay.size >= mostUnderWay) await Promise.race(underWay);
-  const task = mixed.next(sent);
-  underWay.add(task);
-  void task.finally(() => underWay.delete(task));
+  await launch(warm + sent);
 }
 await Promise.all(underWay);
 clearInterval(sampler);
@@ -149,6 +160,7 @@ const rows: Row[] = [
   compared('p99', p99, 'ms', bounds.p99),
   compared('p99 of a bare Express server beside it', bare, 'ms'),
   compared('processor time a request', processor, 'ms', bounds.processor),
+  { name: 'memory before the caches are filled', value: `${number(coldMiB)} MiB` },
   compared('memory, middle', memory, 'MiB', bounds.memory),
   {
     name: '  of each tenth',

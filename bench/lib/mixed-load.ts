@@ -36,6 +36,11 @@ export class MixedLoad {
     await this.acts[kind](index);
   }
 
+  /** `summary` tells what comes from here on. */
+  countAnew(): void {
+    this.counts.clear();
+  }
+
   summary(): string {
     return [...this.counts].map(([kind, count]) => `${kind} ${count}`).join(', ');
   }
