@@ -83,21 +83,17 @@ export async function included(
   return all;
 }
 
-/** The resources among `names` that are not there yet, each once, in their order. */
+/** The resources among `names` that are not there yet, each once; in the order of the log, which tells nothing of links that are hidden. */
 async function currentOf(
   { catalog }: FhirServices,
   names: readonly Term[],
   seen: ReadonlySet<string>,
   asOf: number,
 ): Promise<VersionRow[]> {
-  const targets = new Map<string, Term>();
-  for (const name of names) {
-    const key = keyOf(name);
-    if (!seen.has(key)) targets.set(key, name);
-  }
-  const rows = new Map<string, VersionRow>();
-  for (const row of await catalog.currentOf([...targets.values()], asOf)) rows.set(keyOf(row.resource), row);
-  return [...targets.keys()].flatMap((key) => rows.get(key) ?? []);
+  const targets = new Map(names.map((name) => [keyOf(name), name]));
+  for (const key of seen) targets.delete(key);
+  const rows = await catalog.currentOf([...targets.values()], asOf);
+  return rows.toSorted((a, b) => a.leafIndex - b.leafIndex);
 }
 
 /** The rows that a search would not find. */
