@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.js';
 import { TokenIssuer } from '../../src/smart/token-issuer.js';
 import { ServerProcess } from '../../bench/lib/process.js';
@@ -121,7 +122,10 @@ it(
       }
       const written: Load = { acknowledged: [], acknowledgedTransactions: [], allTransactions: [] };
       const writing = writeUntilKilled(server, written);
-      await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 700));
+      // Once in a while before the first answer; else at a moment of the load, however slow the machine is.
+      const isLoaded = () => written.acknowledged.length > 0 && written.acknowledgedTransactions.length > 0;
+      while (round % 5 > 0 && !isLoaded()) await pause(5);
+      await pause(20 + Math.random() * 700);
       await server.kill({ withChain: round % 2 === 1 });
       await writing;
       const again = await ServerProcess.start(dataDir);
